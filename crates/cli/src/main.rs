@@ -1,0 +1,2 @@
+//! The `filbert` command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Readers for labelled texts, label maps, splits and batches.

@@ -1,0 +1,1 @@
+//! Tensors, named parameters, the tape, ops with forward and backward, optimizers and schedules.

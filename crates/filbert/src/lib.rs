@@ -1,0 +1,1 @@
+//! Fine-tune, measure and use BERT-family text classifiers from Rust.

@@ -1,0 +1,1 @@
+//! Fetches checkpoints: hub ids, archives, the cache.

@@ -1,0 +1,1 @@
+//! CPU maths on slices, chosen at run time per instruction set.

@@ -1,0 +1,1 @@
+//! Encoder architectures as data, heads, tokenizer, checkpoint and model-folder files.
