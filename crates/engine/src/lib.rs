@@ -1,1 +1,29 @@
-//! Tensors, named parameters, the tape, ops with forward and backward, optimizers and schedules.
+//! Tensors, named parameters, a coarse tape, optimizers and schedules.
+//!
+//! The tape's nodes are whole operations (a linear layer with its activation, a norm with its residual, attention
+//! over a ragged batch), each with a hand-written way back; none is ever decomposed. The engine knows nothing of
+//! models, text or files.
+//!
+//! **The device seam.** The operations under [`Tape`] are all that the layers above use. Another device implements
+//! the same ones on its own buffers; above this crate, a device is only a value in a [`Context`].
+
+mod context;
+mod error;
+mod gradients;
+mod ops;
+mod optimizer;
+mod params;
+mod schedule;
+mod tape;
+mod tensor;
+
+pub use context::{Context, Device};
+pub use error::Error;
+pub use filbert_kernels::Activation;
+pub use gradients::{Gradient, Gradients};
+pub use ops::{Embedding, Linear, Loss, Norm, Pooling};
+pub use optimizer::{AdamWSettings, Optimizer};
+pub use params::{Param, ParamId, Params};
+pub use schedule::{Decay, Schedule};
+pub use tape::{Mode, Tape, Var};
+pub use tensor::Tensor;

@@ -1,0 +1,66 @@
+//! Where and how operations run: the device, its instruction set, and the pool of buffers.
+
+use std::sync::Arc;
+
+use filbert_kernels::Isa;
+
+use crate::tensor::{Pool, Tensor};
+
+/// A device that operations run on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Device {
+    /// This processor, with the instruction set that was chosen for it.
+    Cpu(Isa),
+}
+
+/// A device and the memory that operations on it reuse. Cloning shares both.
+#[derive(Clone, Debug)]
+pub struct Context {
+    device: Device,
+    pool: Arc<Pool>,
+}
+
+impl Default for Context {
+    fn default() -> Self {
+        Self::new(Device::Cpu(Isa::detect()))
+    }
+}
+
+impl Context {
+    /// A context on `device`, with an empty pool.
+    pub fn new(device: Device) -> Self {
+        Self {
+            device,
+            pool: Arc::default(),
+        }
+    }
+
+    /// The device.
+    pub const fn device(&self) -> Device {
+        self.device
+    }
+
+    /// The instruction set of the processor.
+    pub const fn isa(&self) -> Isa {
+        let Device::Cpu(isa) = self.device;
+        isa
+    }
+
+    /// A matrix whose elements have whatever value was in its buffer.
+    pub(crate) fn scratch(&self, rows: usize, cols: usize) -> Tensor {
+        self.pool.take(rows, cols)
+    }
+
+    /// A matrix of zeros.
+    pub(crate) fn zeros(&self, rows: usize, cols: usize) -> Tensor {
+        let mut t = self.scratch(rows, cols);
+        t.fill(0.0);
+        t
+    }
+
+    /// Gives the buffers that are not in use back to the system.
+    pub fn release_memory(&self) {
+        self.pool.clear();
+    }
+}

@@ -1,0 +1,243 @@
+//! AdamW over named parameters, with gradient clipping and exact sparse handling of embedding tables.
+//!
+//! A row of a table that never had a gradient has zero moments: dense AdamW would only shrink it by the weight
+//! decay. Such rows are left alone, and the decay they owe is kept as one factor, paid before a row is next read:
+//! by [`Optimizer::touch`] for the rows of a batch, by [`Optimizer::settle`] for all. A row that once had a gradient
+//! is updated in every step, as dense AdamW does.
+
+use filbert_kernels::{AdamW, AdamWUpdate, Isa, adamw_update, sum_of_squares};
+use rayon::prelude::*;
+
+use crate::{Error, Gradient, Gradients, ParamId, Params};
+
+/// Rows of a table that one task looks at.
+const ROWS_PER_TASK: usize = 256;
+
+/// The constants of AdamW.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamWSettings {
+    /// Decay of the first moment.
+    pub beta1: f32,
+    /// Decay of the second moment.
+    pub beta2: f32,
+    /// Added to the root of the second moment.
+    pub eps: f32,
+    /// Weight decay, for the parameters that have it.
+    pub weight_decay: f32,
+    /// The norm that all gradients together are clipped to; infinity for none.
+    pub clip_norm: f32,
+}
+
+impl Default for AdamWSettings {
+    fn default() -> Self {
+        Self {
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-8,
+            weight_decay: 0.01,
+            clip_norm: 1.0,
+        }
+    }
+}
+
+/// The moments of the parameters, and the number of updates so far.
+#[derive(Clone, Debug)]
+pub struct Optimizer {
+    settings: AdamWSettings,
+    step: u64,
+    states: Vec<State>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct State {
+    m: Vec<f32>,
+    v: Vec<f32>,
+    /// For a table: which rows ever had a gradient, and what the others are to be multiplied by.
+    touched: Vec<bool>,
+    owed: f64,
+}
+
+impl Optimizer {
+    /// For the parameters of `params`, all moments zero.
+    pub fn new(params: &Params, settings: AdamWSettings) -> Self {
+        Self {
+            settings,
+            step: 0,
+            states: vec![
+                State {
+                    owed: 1.0,
+                    ..State::default()
+                };
+                params.len()
+            ],
+        }
+    }
+
+    /// The number of updates so far.
+    pub const fn step_count(&self) -> u64 {
+        self.step
+    }
+
+    /// Pays the decay that `rows` of a table owe and marks them as in use. To be called before a batch reads them.
+    pub fn touch(&mut self, params: &mut Params, id: ParamId, rows: &[u32]) {
+        let param = params.get_mut(id);
+        if !param.trainable || !param.row_sparse {
+            return;
+        }
+        let (width, state) = (param.width(), &mut self.states[id.0]);
+        state.reserve(param.value.len(), Some(width));
+        let factor = state.owed as f32;
+        for &row in rows {
+            let row = row as usize;
+            if state.touched.get(row).is_some_and(|touched| !touched) {
+                state.touched[row] = true;
+                if factor != 1.0 {
+                    param.value[row * width..(row + 1) * width]
+                        .iter_mut()
+                        .for_each(|x| *x *= factor);
+                }
+            }
+        }
+    }
+
+    /// Pays all decay that is owed. To be called before the weights are evaluated or saved.
+    pub fn settle(&mut self, params: &mut Params) {
+        for (id, param) in params.iter_mut() {
+            let state = &mut self.states[id.0];
+            if state.owed != 1.0 {
+                let (width, factor) = (param.width(), state.owed as f32);
+                let rows = param
+                    .value
+                    .par_chunks_mut(width)
+                    .zip(&state.touched)
+                    .with_min_len(ROWS_PER_TASK);
+                rows.filter(|(_, touched)| !**touched)
+                    .for_each(|(row, _)| row.iter_mut().for_each(|x| *x *= factor));
+                state.owed = 1.0;
+            }
+        }
+    }
+
+    /// One update of every trained parameter with learning rate `lr`; returns the norm of all gradients together
+    /// before clipping.
+    ///
+    /// # Errors
+    /// If a gradient is not finite; no parameter has changed then.
+    pub fn step(
+        &mut self,
+        isa: Isa,
+        params: &mut Params,
+        gradients: &Gradients,
+        lr: f32,
+    ) -> Result<f32, Error> {
+        let mut squares = 0.0;
+        for (id, param) in params.iter().filter(|(_, p)| p.trainable) {
+            let sum = gradients.get(id).map_or(0.0, |g| sum_of_squares(isa, g.values()));
+            if !sum.is_finite() {
+                return Err(Error::NotFinite {
+                    parameter: param.name.clone(),
+                    step: self.step + 1,
+                });
+            }
+            squares += sum;
+        }
+        let norm = squares.sqrt() as f32;
+        // The small constant is PyTorch's clip_grad_norm_'s.
+        let gradient_scale = (self.settings.clip_norm / (norm + 1e-6)).min(1.0);
+        self.step += 1;
+        let AdamWSettings {
+            beta1,
+            beta2,
+            eps,
+            weight_decay,
+            ..
+        } = self.settings;
+        for (id, param) in params.iter_mut().filter(|(_, p)| p.trainable) {
+            let decay = if param.decay { weight_decay } else { 0.0 };
+            let adam = AdamW {
+                lr,
+                beta1,
+                beta2,
+                eps,
+                decay,
+                step: self.step,
+                gradient_scale,
+            };
+            let (width, state) = (param.width(), &mut self.states[id.0]);
+            state.reserve(param.value.len(), param.row_sparse.then_some(width));
+            let update = adam.prepare();
+            match gradients.get(id) {
+                Some(Gradient::Dense(g)) if state.touched.is_empty() => {
+                    adamw_update(
+                        isa,
+                        &mut param.value,
+                        &mut state.m,
+                        &mut state.v,
+                        Some(g),
+                        &update,
+                    );
+                }
+                None if state.touched.is_empty() => {
+                    adamw_update(isa, &mut param.value, &mut state.m, &mut state.v, None, &update);
+                }
+                gradient => {
+                    let (rows, values) = match gradient {
+                        Some(Gradient::Rows { rows, values }) => (rows.clone(), &values[..]),
+                        Some(Gradient::Dense(values)) => {
+                            ((0..state.touched.len() as u32).collect(), &values[..])
+                        }
+                        None => (Vec::new(), &[][..]),
+                    };
+                    state.update_rows(isa, &mut param.value, (&rows, values), width, &update);
+                    state.owed *= 1.0 - f64::from(lr) * f64::from(decay);
+                }
+            }
+        }
+        Ok(norm)
+    }
+}
+
+impl State {
+    /// Moments for `len` elements, and for a table with rows of `width` a flag per row.
+    fn reserve(&mut self, len: usize, width: Option<usize>) {
+        if self.m.is_empty() {
+            // Fresh zeroed memory is not backed by pages until a row is touched.
+            self.m = vec![0.0; len];
+            self.v = vec![0.0; len];
+            self.touched = width.map(|width| vec![false; len / width]).unwrap_or_default();
+        }
+    }
+
+    fn update_rows(
+        &mut self,
+        isa: Isa,
+        table: &mut [f32],
+        (rows, values): (&[u32], &[f32]),
+        width: usize,
+        update: &AdamWUpdate,
+    ) {
+        let factor = self.owed as f32;
+        let mut place = vec![u32::MAX; self.touched.len()];
+        for (i, &row) in rows.iter().enumerate() {
+            place[row as usize] = i as u32;
+        }
+        table
+            .par_chunks_mut(width)
+            .zip(self.m.par_chunks_mut(width))
+            .zip(self.v.par_chunks_mut(width))
+            .zip(self.touched.par_iter_mut().zip(&place))
+            .with_min_len(ROWS_PER_TASK)
+            .for_each(|(((p, m), v), (touched, &place))| {
+                let g = (place != u32::MAX).then(|| &values[place as usize * width..][..width]);
+                if g.is_some() && !*touched {
+                    *touched = true;
+                    for x in p.iter_mut() {
+                        *x *= factor;
+                    }
+                }
+                if *touched {
+                    adamw_update(isa, p, m, v, g, update);
+                }
+            });
+    }
+}

@@ -1,0 +1,210 @@
+//! The tape: it runs operations forward and remembers what their way back needs, then walks back once.
+//!
+//! A [`Var`] holds its value; the tape holds only what the way back of some node needs, and nothing at all where
+//! no gradient is wanted. Buffers return to the context's pool as soon as nobody holds them.
+
+use std::sync::Arc;
+
+use filbert_kernels::{Dropout, add_assign};
+
+use crate::{Context, Error, Gradients, ParamId, Params, Tensor};
+
+/// What a pass over a model is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mode {
+    /// Remember what the way back needs.
+    pub record: bool,
+    /// The key of this step's dropout masks; None switches dropout off.
+    pub dropout: Option<u64>,
+}
+
+impl Mode {
+    /// For inference: nothing is remembered, nothing is dropped.
+    pub const EVALUATE: Self = Self {
+        record: false,
+        dropout: None,
+    };
+
+    /// For a step of training with the dropout masks of `key`.
+    pub const fn train(key: u64) -> Self {
+        Self {
+            record: true,
+            dropout: Some(key),
+        }
+    }
+}
+
+/// The place of an operation on the tape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NodeId(usize);
+
+/// A value, and its operation where a gradient will flow back through it.
+#[derive(Clone, Debug)]
+pub struct Var {
+    pub(crate) value: Arc<Tensor>,
+    pub(crate) node: Option<NodeId>,
+}
+
+impl Var {
+    /// The value.
+    pub fn value(&self) -> &Tensor {
+        &self.value
+    }
+
+    /// A value that no gradient flows into.
+    pub fn constant(value: Tensor) -> Self {
+        Self {
+            value: Arc::new(value),
+            node: None,
+        }
+    }
+}
+
+/// The way back of one operation. Whatever is put on the tape must have one: it cannot be forgotten.
+pub(crate) trait Backward {
+    /// From the gradient of the output to those of inputs and parameters.
+    fn backward(self: Box<Self>, dy: Tensor, pass: &mut Pass<'_>);
+}
+
+/// The state of a walk back.
+pub(crate) struct Pass<'a> {
+    pub(crate) context: &'a Context,
+    pub(crate) params: &'a Params,
+    pub(crate) gradients: &'a mut Gradients,
+    slots: Vec<Option<Tensor>>,
+}
+
+impl Pass<'_> {
+    /// Adds `gradient` to what `node` has received so far.
+    pub(crate) fn add(&mut self, node: Option<NodeId>, gradient: Tensor) {
+        let Some(NodeId(i)) = node else { return };
+        match &mut self.slots[i] {
+            Some(sum) => add_assign(self.context.isa(), sum, &gradient),
+            empty => *empty = Some(gradient),
+        }
+    }
+
+    /// Lets `write` overwrite (second argument false) or add to (true) the gradient of `node`.
+    pub(crate) fn write(
+        &mut self,
+        node: Option<NodeId>,
+        shape: (usize, usize),
+        write: impl FnOnce(&mut Tensor, bool),
+    ) {
+        let Some(NodeId(i)) = node else { return };
+        match &mut self.slots[i] {
+            Some(sum) => write(sum, true),
+            empty => {
+                let mut fresh = self.context.scratch(shape.0, shape.1);
+                write(&mut fresh, false);
+                *empty = Some(fresh);
+            }
+        }
+    }
+}
+
+/// Operations run forward, and what their way back needs.
+pub struct Tape<'a> {
+    pub(crate) context: &'a Context,
+    pub(crate) params: &'a Params,
+    mode: Mode,
+    nodes: Vec<Box<dyn Backward + 'a>>,
+    sites: u64,
+}
+
+impl<'a> Tape<'a> {
+    /// An empty tape over the weights of `params`.
+    pub fn new(context: &'a Context, params: &'a Params, mode: Mode) -> Self {
+        Self {
+            context,
+            params,
+            mode,
+            nodes: Vec::new(),
+            sites: 0,
+        }
+    }
+
+    /// The context.
+    pub fn context(&self) -> &Context {
+        self.context
+    }
+
+    /// True where the way back must be remembered for an operation on `inputs` and `params`.
+    pub(crate) fn records(&self, inputs: &[&Var], params: &[ParamId]) -> bool {
+        self.mode.record
+            && (inputs.iter().any(|v| v.node.is_some()) || params.iter().any(|&p| self.params.trains(p)))
+    }
+
+    /// The dropout of the next site, in the order of the forward pass.
+    pub(crate) fn next_dropout(&mut self, p: f32) -> Dropout {
+        self.sites += 1;
+        match self.mode.dropout {
+            Some(key) => Dropout::new(p, key ^ self.sites.wrapping_mul(0xd6e8_feb8_6659_fd93)),
+            None => Dropout::new(0.0, 0),
+        }
+    }
+
+    /// A value with its way back.
+    pub(crate) fn push(&mut self, value: Tensor, op: impl Backward + 'a) -> Var {
+        self.push_shared(Arc::new(value), op)
+    }
+
+    /// A value that its own way back holds too.
+    pub(crate) fn push_shared(&mut self, value: Arc<Tensor>, op: impl Backward + 'a) -> Var {
+        self.nodes.push(Box::new(op));
+        Var {
+            value,
+            node: Some(NodeId(self.nodes.len() - 1)),
+        }
+    }
+
+    /// Walks back from `from`, a `[1, 1]` value whose gradient is 1, and adds to `gradients`. Nothing happens where
+    /// no gradient flows.
+    ///
+    /// # Errors
+    /// If `from` is not a single number.
+    pub fn backward(self, from: &Var, gradients: &mut Gradients) -> Result<(), Error> {
+        if from.value.len() != 1 {
+            return Err(Error::Shape {
+                op: "backward",
+                what: "the loss",
+                got: from.value.len(),
+                wanted: 1,
+            });
+        }
+        let mut seed = self.context.scratch(1, 1);
+        seed[0] = 1.0;
+        self.backward_from(from, seed, gradients)
+    }
+
+    /// Walks back from `from` with the gradient `seed` of its value.
+    ///
+    /// # Errors
+    /// If `seed` has another size than the value.
+    pub fn backward_from(self, from: &Var, seed: Tensor, gradients: &mut Gradients) -> Result<(), Error> {
+        if from.value.len() != seed.len() {
+            return Err(Error::Shape {
+                op: "backward",
+                what: "seed",
+                got: seed.len(),
+                wanted: from.value.len(),
+            });
+        }
+        let Some(start) = from.node else { return Ok(()) };
+        let mut slots: Vec<Option<Tensor>> = Vec::new();
+        slots.resize_with(self.nodes.len(), || None);
+        slots[start.0] = Some(seed);
+        let mut pass = Pass {
+            context: self.context,
+            params: self.params,
+            gradients,
+            slots,
+        };
+        for (i, op) in self.nodes.into_iter().enumerate().rev() {
+            if let Some(dy) = pass.slots[i].take() {
+                op.backward(dy, &mut pass);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,144 @@
+//! A linear layer's epilogue: bias and activation in one pass over the product, and the way back.
+
+use crate::isa::{Isa, MulAdd, multiversion};
+use crate::math::{erf, exp, tanh};
+use crate::parallel::{CHUNK_ROWS, for_pieces};
+
+/// The function applied to a linear layer's output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// None.
+    Identity,
+    /// x · Φ(x) with the exact normal distribution function (Hendrycks and Gimpel 2016).
+    Gelu,
+    /// The tanh approximation of GELU from the same paper, `gelu_new` in old configurations.
+    GeluTanh,
+    /// tanh(x).
+    Tanh,
+    /// max(x, 0).
+    Relu,
+}
+
+/// sqrt(2 / pi).
+const SQRT_2_OVER_PI: f32 = 0.797_884_6;
+/// 1 / sqrt(2 pi).
+const INV_SQRT_2PI: f32 = 0.398_942_3;
+/// The cubic term of the tanh approximation (Hendrycks and Gimpel 2016).
+const GELU_CUBIC: f32 = 0.044_715;
+
+/// Adds `bias` to every row of `y` in place, then applies `activation`; `pre` (as long as `y`), where given,
+/// receives the values before the activation, which the way back needs.
+///
+/// # Panics
+/// If the lengths do not fit: `y` holds rows of `bias.len()` values.
+pub fn bias_activation_forward(
+    isa: Isa,
+    y: &mut [f32],
+    bias: &[f32],
+    activation: Activation,
+    pre: Option<&mut [f32]>,
+) {
+    let width = bias.len();
+    assert!(width > 0 && y.len().is_multiple_of(width));
+    let piece = CHUNK_ROWS * width;
+    for_pieces(y, piece, |_, rows| add_bias(isa, rows, bias));
+    if let Some(pre) = pre {
+        pre.copy_from_slice(y);
+    }
+    if activation != Activation::Identity {
+        for_pieces(y, piece, |_, rows| apply(isa, rows, activation));
+    }
+}
+
+/// Multiplies `dy` in place by the derivative of `activation`. `saved` is the value before the activation for
+/// the two GELUs and ReLU, the value after it for tanh.
+///
+/// # Panics
+/// If the lengths differ.
+pub fn activation_backward(isa: Isa, dy: &mut [f32], saved: &[f32], activation: Activation) {
+    assert_eq!(dy.len(), saved.len());
+    if activation == Activation::Identity {
+        return;
+    }
+    let piece = crate::parallel::CHUNK_ELEMENTS;
+    for_pieces(dy, piece, |i, part| {
+        let start = i * piece;
+        backward(isa, part, &saved[start..start + part.len()], activation);
+    });
+}
+
+multiversion! { fn add_bias(y: &mut [f32], bias: &[f32]) = add_bias_body; }
+multiversion! { fn apply(y: &mut [f32], activation: Activation) = apply_body; }
+multiversion! { fn backward(dy: &mut [f32], saved: &[f32], activation: Activation) = backward_body; }
+
+#[inline(always)]
+fn add_bias_body<F: MulAdd>(y: &mut [f32], bias: &[f32]) {
+    for row in y.chunks_exact_mut(bias.len()) {
+        for (y, b) in row.iter_mut().zip(bias) {
+            *y += b;
+        }
+    }
+}
+
+#[inline(always)]
+fn apply_body<F: MulAdd>(y: &mut [f32], activation: Activation) {
+    match activation {
+        Activation::Identity => {}
+        Activation::Gelu => {
+            for y in y {
+                let half = 0.5 * *y;
+                *y = F::mul_add(half, erf::<F>(*y * std::f32::consts::FRAC_1_SQRT_2), half);
+            }
+        }
+        Activation::GeluTanh => {
+            for y in y {
+                let inner = SQRT_2_OVER_PI * F::mul_add(GELU_CUBIC * *y * *y, *y, *y);
+                let half = 0.5 * *y;
+                *y = F::mul_add(half, tanh::<F>(inner), half);
+            }
+        }
+        Activation::Tanh => {
+            for y in y {
+                *y = tanh::<F>(*y);
+            }
+        }
+        Activation::Relu => {
+            for y in y {
+                *y = if *y < 0.0 { 0.0 } else { *y };
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn backward_body<F: MulAdd>(dy: &mut [f32], saved: &[f32], activation: Activation) {
+    let pairs = dy.iter_mut().zip(saved);
+    match activation {
+        Activation::Identity => {}
+        Activation::Gelu => {
+            for (dy, &x) in pairs {
+                let cdf = F::mul_add(0.5, erf::<F>(x * std::f32::consts::FRAC_1_SQRT_2), 0.5);
+                let pdf = INV_SQRT_2PI * exp::<F>(-0.5 * x * x);
+                *dy *= F::mul_add(x, pdf, cdf);
+            }
+        }
+        Activation::GeluTanh => {
+            for (dy, &x) in pairs {
+                let x2 = x * x;
+                let t = tanh::<F>(SQRT_2_OVER_PI * F::mul_add(GELU_CUBIC * x2, x, x));
+                let inner = SQRT_2_OVER_PI * F::mul_add(3.0 * GELU_CUBIC, x2, 1.0);
+                *dy *= F::mul_add(0.5 * x * (1.0 - t * t), inner, 0.5 * (1.0 + t));
+            }
+        }
+        Activation::Tanh => {
+            for (dy, &y) in pairs {
+                *dy *= 1.0 - y * y;
+            }
+        }
+        Activation::Relu => {
+            for (dy, &x) in pairs {
+                *dy = if x > 0.0 { *dy } else { 0.0 };
+            }
+        }
+    }
+}
