@@ -1,1 +1,37 @@
 //! Readers for labelled texts, label maps, splits and batches.
+//!
+//! The way through the crate: a [`Reader`] streams [`Record`]s from CSV, TSV, JSON lines, Parquet or plain lines;
+//! [`find_columns`] decides which columns hold text and label; [`Table`] loads them; a [`LabelMap`] turns label
+//! strings into class indices; [`stratified`] splits rows; [`by_length`] and [`fixed`] group them into batches.
+//!
+//! Invariants. Nothing here knows models, tokenizers or the terminal. Nothing in a file panics, hangs or allocates
+//! past the limits named in [`limits`]; each refusal is an [`Error`] that says what is wrong, where, and what to do.
+//! The same file, options and seed give the same rows in the same order.
+
+mod batch;
+mod columns;
+mod content;
+mod error;
+mod format;
+mod label;
+mod label_map;
+pub mod limits;
+mod overlap;
+mod parquet;
+mod read;
+mod rng;
+mod split;
+mod table;
+mod value;
+
+pub use batch::{by_length, fixed};
+pub use columns::{Columns, find_columns};
+pub use error::Error;
+pub use format::Format;
+pub use label_map::{LabelMap, class_counts, positive, rare_class_notes};
+pub use overlap::{conflicting, exact_overlap};
+pub use read::{Reader, Record};
+pub use rng::{SplitMix64, shuffled};
+pub use split::{Split, SplitSpec, hold_out, stratified};
+pub use table::{ReadOptions, Table, is_blank};
+pub use value::Value;

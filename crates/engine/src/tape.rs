@@ -129,6 +129,11 @@ impl<'a> Tape<'a> {
         self.context
     }
 
+    /// The weights.
+    pub fn params(&self) -> &Params {
+        self.params
+    }
+
     /// True where the way back must be remembered for an operation on `inputs` and `params`.
     pub(crate) fn records(&self, inputs: &[&Var], params: &[ParamId]) -> bool {
         self.mode.record

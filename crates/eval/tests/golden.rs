@@ -1,0 +1,219 @@
+//! Every metric against values that scikit-learn computed (`scripts/golden_metrics.py`). All cases are run
+//! and every failing value is reported. The tolerance, 1e-9, is far above the rounding of sums over at most
+//! 200 rows and far below any difference of definition.
+
+use filbert_eval::{Estimate, Inputs, Options, binary_auc, curves, measure, multilabel, paired};
+use serde_json::Value;
+
+const TOLERANCE: f64 = 1e-9;
+
+fn document() -> Value {
+    serde_json::from_str(include_str!("golden/metrics.json")).unwrap()
+}
+
+fn floats(value: &Value) -> Vec<f64> {
+    value
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|v| v.as_f64().unwrap())
+        .collect()
+}
+
+/// A matrix of decimals as row-major 32-bit floats, and its width.
+fn matrix(value: &Value) -> (Vec<f32>, usize) {
+    let rows: Vec<Vec<f64>> = value.as_array().unwrap().iter().map(floats).collect();
+    (rows.iter().flatten().map(|&v| v as f32).collect(), rows[0].len())
+}
+
+fn names(count: usize) -> Vec<String> {
+    (0..count).map(|index| format!("class {index}")).collect()
+}
+
+/// Differences found so far.
+#[derive(Default)]
+struct Faults(Vec<String>);
+
+impl Faults {
+    fn near(&mut self, place: &str, found: Option<f64>, expected: Option<f64>) {
+        let equal = match (found, expected) {
+            (Some(a), Some(b)) => (a - b).abs() <= TOLERANCE,
+            (a, b) => a == b,
+        };
+        if !equal {
+            self.0.push(format!("{place}: {found:?} instead of {expected:?}"));
+        }
+    }
+
+    fn near_all(&mut self, place: &str, found: &[f64], expected: &Value) {
+        let expected = floats(expected);
+        if found.len() != expected.len() {
+            self.0.push(format!(
+                "{place}: {} values instead of {}",
+                found.len(),
+                expected.len()
+            ));
+        }
+        for (index, (a, b)) in found.iter().zip(expected).enumerate() {
+            self.near(&format!("{place}[{index}]"), Some(*a), Some(b));
+        }
+    }
+
+    fn none(self) {
+        assert!(
+            self.0.is_empty(),
+            "{} faults:\n{}",
+            self.0.len(),
+            self.0.join("\n")
+        );
+    }
+}
+
+#[test]
+fn single_label_metrics() {
+    let document = document();
+    let options = Options {
+        resamples: 50,
+        ..Options::default()
+    };
+    let mut faults = Faults::default();
+    for case in document["single"].as_array().unwrap() {
+        let name = case["name"].as_str().unwrap();
+        let (probabilities, width) = matrix(&case["p"]);
+        let labels: Vec<usize> = floats(&case["y"]).iter().map(|&y| y as usize).collect();
+        let classes = names(width);
+        let positive = case["positive"].as_u64().map(|p| p as usize);
+        let inputs = Inputs {
+            probabilities: &probabilities,
+            labels: &labels,
+            classes: &classes,
+            positive,
+        };
+        let report = measure(&inputs, &options).unwrap();
+        let json = report.to_json();
+        for (metric, expected) in case["expect"].as_object().unwrap() {
+            if metric == "delong_variance" || metric == "micro_precision" || metric == "micro_recall" {
+                continue;
+            }
+            let found = json["metrics"][metric]["value"].as_f64();
+            faults.near(&format!("{name}: {metric}"), found, expected.as_f64());
+        }
+        let of = |f: fn(&filbert_eval::PerClass) -> f64| report.per_class.iter().map(f).collect::<Vec<_>>();
+        faults.near_all(
+            &format!("{name}: precision"),
+            &of(|c| c.precision.value),
+            &case["precision"],
+        );
+        faults.near_all(
+            &format!("{name}: recall"),
+            &of(|c| c.recall.value),
+            &case["recall"],
+        );
+        faults.near_all(&format!("{name}: f1"), &of(|c| c.f1.value), &case["f1"]);
+        faults.near_all(
+            &format!("{name}: support"),
+            &of(|c| c.support as f64),
+            &case["support"],
+        );
+        for (class, expected) in report.per_class.iter().zip(case["class_auc"].as_array().unwrap()) {
+            let place = format!("{name}: auc of {}", class.label);
+            faults.near(&place, class.auc.map(|auc| auc.value), expected.as_f64());
+        }
+        if json["confusion"]["counts"] != case["confusion"] {
+            faults
+                .0
+                .push(format!("{name}: confusion {}", json["confusion"]["counts"]));
+        }
+        if let Some(positive) = positive {
+            let scores: Vec<f32> = probabilities.iter().skip(positive).step_by(2).copied().collect();
+            let truth: Vec<bool> = labels.iter().map(|&label| label == positive).collect();
+            check_scores(&mut faults, name, &scores, &truth, case);
+        }
+    }
+    faults.none();
+}
+
+fn check_scores(faults: &mut Faults, name: &str, scores: &[f32], truth: &[bool], case: &Value) {
+    let auc = binary_auc(scores, truth);
+    let expected = case["expect"]["delong_variance"].as_f64();
+    let found = auc.as_ref().ok().and_then(|auc| auc.variance);
+    faults.near(&format!("{name}: DeLong variance"), found, expected);
+    if case.get("roc").is_some() {
+        let roc = curves::roc_curve(scores, truth).unwrap();
+        let pr = curves::pr_curve(scores, truth).unwrap();
+        let of_roc = |f: fn(&curves::RocPoint) -> f64| roc.iter().map(f).collect::<Vec<_>>();
+        let of_pr = |f: fn(&curves::PrPoint) -> f64| pr.iter().map(f).collect::<Vec<_>>();
+        faults.near_all(&format!("{name}: fpr"), &of_roc(|p| p.fpr), &case["roc"][0]);
+        faults.near_all(&format!("{name}: tpr"), &of_roc(|p| p.tpr), &case["roc"][1]);
+        faults.near_all(
+            &format!("{name}: curve recall"),
+            &of_pr(|p| p.recall),
+            &case["pr"][0],
+        );
+        faults.near_all(
+            &format!("{name}: curve precision"),
+            &of_pr(|p| p.precision),
+            &case["pr"][1],
+        );
+    }
+}
+
+#[test]
+fn multilabel_metrics() {
+    let document = document();
+    let options = Options {
+        resamples: 50,
+        ..Options::default()
+    };
+    let mut faults = Faults::default();
+    for case in document["multilabel"].as_array().unwrap() {
+        let name = case["name"].as_str().unwrap();
+        let (probabilities, width) = matrix(&case["p"]);
+        let truth: Vec<bool> = matrix(&case["truth"]).0.iter().map(|&v| v > 0.5).collect();
+        let thresholds: Vec<f32> = floats(&case["thresholds"]).iter().map(|&v| v as f32).collect();
+        let inputs = multilabel::MultiInputs {
+            probabilities: &probabilities,
+            truth: &truth,
+            labels: &names(width),
+            thresholds: &thresholds,
+        };
+        let report = multilabel::measure(&inputs, &options).unwrap();
+        let json = serde_json::to_value(&report).unwrap();
+        for (metric, expected) in case["expect"].as_object().unwrap() {
+            let found = json["metrics"][metric]["value"].as_f64();
+            faults.near(&format!("{name}: {metric}"), found, expected.as_f64());
+        }
+        let of = |f: fn(&multilabel::PerLabel) -> Estimate| {
+            report
+                .per_label
+                .iter()
+                .map(|label| f(label).value)
+                .collect::<Vec<_>>()
+        };
+        faults.near_all(
+            &format!("{name}: precision"),
+            &of(|l| l.precision),
+            &case["precision"],
+        );
+        faults.near_all(&format!("{name}: recall"), &of(|l| l.recall), &case["recall"]);
+        faults.near_all(&format!("{name}: f1"), &of(|l| l.f1), &case["f1"]);
+    }
+    faults.none();
+}
+
+#[test]
+fn mcnemar_p_values() {
+    let mut faults = Faults::default();
+    for case in document()["mcnemar"].as_array().unwrap() {
+        let count = |key: &str| u32::try_from(case[key].as_u64().unwrap()).unwrap();
+        let (a, b) = (count("a"), count("b"));
+        let found = paired::mcnemar_exact(a, b);
+        faults.near(&format!("{a} against {b}"), Some(found), case["p"].as_f64());
+        faults.near(
+            &format!("{b} against {a}"),
+            Some(paired::mcnemar_exact(b, a)),
+            Some(found),
+        );
+    }
+    faults.none();
+}

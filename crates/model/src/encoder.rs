@@ -1,0 +1,149 @@
+//! The encoder: embeddings, then post-norm blocks of attention and feed-forward, over a ragged batch.
+
+use filbert_engine::{Activation, Embedding, Error, Linear, Norm, ParamId, Tape, Var};
+
+use crate::architecture::Architecture;
+use crate::batch::Batch;
+use crate::config::{self, Config};
+use crate::error::Result;
+use crate::weights::Builder;
+
+/// Where an encoder's weights are, and the numbers its operations need.
+#[derive(Debug, Clone)]
+pub struct Encoder {
+    embedding: Embedding,
+    layers: Vec<Layer>,
+    heads: usize,
+    activation: Activation,
+    hidden_dropout: f32,
+    attention_dropout: f32,
+}
+
+#[derive(Debug, Clone)]
+struct Layer {
+    query_key_value: [Linear; 3],
+    attention_output: Linear,
+    attention_norm: Norm,
+    intermediate: Linear,
+    output: Linear,
+    output_norm: Norm,
+}
+
+impl Layer {
+    fn linears(&self) -> impl Iterator<Item = Linear> {
+        self.query_key_value.into_iter().chain([self.attention_output, self.intermediate, self.output])
+    }
+
+    fn params(&self) -> Vec<ParamId> {
+        let norms = [self.attention_norm, self.output_norm].into_iter().flat_map(|n| [n.gamma, n.beta]);
+        self.linears().flat_map(|l| std::iter::once(l.weight).chain(l.bias)).chain(norms).collect()
+    }
+}
+
+impl Encoder {
+    /// Reads (or makes) the weights that `config` describes.
+    pub(crate) fn build(builder: &mut Builder<'_>, facts: &Architecture, config: &Config) -> Result<Self> {
+        let (width, inner) = (config.hidden_size, config.intermediate_size);
+        let eps = config.layer_norm_eps as f32;
+        let name = |part: &str| format!("{}{part}", facts.prefix);
+        let embedding = Embedding {
+            word: builder.table(&name(facts.word), config.vocab_size, width)?,
+            position: builder.table(&name(facts.position), config.max_position_embeddings, width)?,
+            token_type: match facts.token_type {
+                Some(part) => Some(builder.table(&name(part), config.type_vocab_size, width)?),
+                None => None,
+            },
+            norm: builder.norm(&name(facts.embedding_norm), width, eps)?,
+            padding: config.pad_token_id.map(|id| id as u32),
+        };
+        let mut layers = Vec::with_capacity(config.num_hidden_layers);
+        for i in 0..config.num_hidden_layers {
+            let part = |part: &str| name(&format!("{}{i}.{part}", facts.layers));
+            let [query, key, value] = facts.layer.query_key_value;
+            layers.push(Layer {
+                query_key_value: [
+                    builder.linear(&part(query), width, width)?,
+                    builder.linear(&part(key), width, width)?,
+                    builder.linear(&part(value), width, width)?,
+                ],
+                attention_output: builder.linear(&part(facts.layer.attention_output), width, width)?,
+                attention_norm: builder.norm(&part(facts.layer.attention_norm), width, eps)?,
+                intermediate: builder.linear(&part(facts.layer.intermediate), inner, width)?,
+                output: builder.linear(&part(facts.layer.output), width, inner)?,
+                output_norm: builder.norm(&part(facts.layer.output_norm), width, eps)?,
+            });
+        }
+        Ok(Self {
+            embedding,
+            layers,
+            heads: config.num_attention_heads,
+            activation: match config.hidden_act {
+                config::Activation::Gelu => Activation::Gelu,
+                config::Activation::GeluTanh => Activation::GeluTanh,
+                config::Activation::Relu => Activation::Relu,
+            },
+            hidden_dropout: config.hidden_dropout_prob as f32,
+            attention_dropout: config.attention_probs_dropout_prob as f32,
+        })
+    }
+
+    /// The word embedding table.
+    pub fn word_embedding(&self) -> ParamId {
+        self.embedding.word
+    }
+
+    /// The number of layers.
+    pub fn layers(&self) -> usize {
+        self.layers.len()
+    }
+
+    /// The parameters of the embeddings.
+    pub fn embedding_params(&self) -> Vec<ParamId> {
+        let e = self.embedding;
+        [e.word, e.position].into_iter().chain(e.token_type).chain([e.norm.gamma, e.norm.beta]).collect()
+    }
+
+    /// The parameters of layer `i`, none if there is no such layer.
+    pub fn layer_params(&self, i: usize) -> Vec<ParamId> {
+        self.layers.get(i).map(Layer::params).unwrap_or_default()
+    }
+
+    /// The hidden states after the last layer, `[tokens, width]`. Parts below the first trained one run without
+    /// dropout, so that what is frozen at the bottom gives a row the same states in every epoch.
+    pub fn forward(&self, tape: &mut Tape<'_>, batch: &Batch) -> Result<Var, Error> {
+        // tokens: [tokens, width] throughout
+        let trained = |tape: &Tape<'_>, ids: &[ParamId]| ids.iter().any(|&id| tape.params().get(id).trainable);
+        let mut live = trained(tape, &self.embedding_params());
+        let x = tape.embed(self.embedding, &batch.ids, &batch.positions, &batch.types)?;
+        let mut x = tape.dropout(&x, if live { self.hidden_dropout } else { 0.0 });
+        for layer in &self.layers {
+            live = live || trained(tape, &layer.params());
+            let p = if live { self.hidden_dropout } else { 0.0 };
+            let p_attention = if live { self.attention_dropout } else { 0.0 };
+            x = self.layer(tape, layer, &x, batch, (p, p_attention))?;
+        }
+        Ok(x)
+    }
+
+    fn layer(
+        &self,
+        tape: &mut Tape<'_>,
+        layer: &Layer,
+        x: &Var,
+        batch: &Batch,
+        (p, p_attention): (f32, f32),
+    ) -> Result<Var, Error> {
+        let [q, k, v] = layer.query_key_value;
+        let q = tape.linear(x, q, Activation::Identity)?;
+        let k = tape.linear(x, k, Activation::Identity)?;
+        let v = tape.linear(x, v, Activation::Identity)?;
+        let context = tape.attention([&q, &k, &v], &batch.offsets, self.heads, p_attention)?;
+        drop((q, k, v));
+        let projected = tape.linear(&context, layer.attention_output, Activation::Identity)?;
+        let x = tape.norm(&projected, Some(x), layer.attention_norm, p)?;
+        let inner = tape.linear(&x, layer.intermediate, self.activation)?; // [tokens, intermediate]
+        let outer = tape.linear(&inner, layer.output, Activation::Identity)?;
+        drop(inner);
+        tape.norm(&outer, Some(&x), layer.output_norm, p)
+    }
+}

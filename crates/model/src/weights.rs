@@ -1,0 +1,154 @@
+//! From a checkpoint's tensors to named parameters: old names and missing prefixes are understood, and what the
+//! checkpoint lacks and may lack starts new.
+
+use std::collections::BTreeSet;
+
+use filbert_engine::{Linear, Norm, Param, ParamId, Params};
+
+use crate::architecture::Architecture;
+use crate::error::Result;
+use crate::safetensors::Checkpoint;
+
+/// What loading a checkpoint did beside reading it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LoadReport {
+    /// Parameters that the checkpoint lacks or that do not fit the labels, and that start new.
+    pub new: Vec<String>,
+    /// Tensors of the checkpoint that the model has no use for.
+    pub skipped: Vec<String>,
+}
+
+/// Builds a model's parameters one after the other.
+pub(crate) struct Builder<'a> {
+    checkpoint: &'a Checkpoint,
+    prefix: &'a str,
+    range: f64,
+    random: Random,
+    params: Params,
+    report: LoadReport,
+    used: BTreeSet<String>,
+}
+
+impl<'a> Builder<'a> {
+    pub(crate) fn new(checkpoint: &'a Checkpoint, facts: &'a Architecture, range: f64, seed: u64) -> Self {
+        Self {
+            checkpoint,
+            prefix: facts.prefix,
+            range,
+            random: Random(seed),
+            params: Params::default(),
+            report: LoadReport::default(),
+            used: BTreeSet::new(),
+        }
+    }
+
+    /// The parameters, and what is to be told about them.
+    pub(crate) fn finish(mut self) -> (Params, LoadReport) {
+        let names = self.checkpoint.names().filter(|name| !self.used.contains(*name));
+        self.report.skipped = names.map(str::to_owned).collect();
+        (self.params, self.report)
+    }
+
+    /// The name under which the checkpoint holds `name`: as it is, with the LayerNorm names of old checkpoints,
+    /// or without the encoder's prefix.
+    fn stored_name(&self, name: &str) -> Option<String> {
+        let old = if name.ends_with("LayerNorm.weight") {
+            Some(name.replace("LayerNorm.weight", "LayerNorm.gamma"))
+        } else {
+            name.ends_with("LayerNorm.bias").then(|| name.replace("LayerNorm.bias", "LayerNorm.beta"))
+        };
+        let candidates = std::iter::once(name.to_owned()).chain(old);
+        let short = |name: &String| name.strip_prefix(self.prefix).map(str::to_owned);
+        candidates
+            .flat_map(|name| [Some(name.clone()), short(&name)])
+            .flatten()
+            .find(|name| self.checkpoint.info(name).is_some())
+    }
+
+    fn read(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        let stored = self.stored_name(name).unwrap_or_else(|| name.to_owned());
+        let value = self.checkpoint.read_f32_shaped(&stored, shape)?;
+        self.used.insert(stored);
+        Ok(value)
+    }
+
+    fn add(&mut self, name: &str, shape: &[usize], value: Vec<f32>, decay: bool, row_sparse: bool) -> Result<ParamId> {
+        let (name, shape) = (name.to_owned(), shape.to_vec());
+        Ok(self.params.add(Param { name, shape, value, trainable: true, decay, row_sparse })?)
+    }
+
+    /// An embedding table. Only large ones are worth sparse gradients.
+    pub(crate) fn table(&mut self, name: &str, rows: usize, width: usize) -> Result<ParamId> {
+        /// Below this, whole-table updates are cheaper than bookkeeping by row.
+        const SPARSE_ROWS: usize = 4_096;
+        let value = self.read(name, &[rows, width])?;
+        self.add(name, &[rows, width], value, true, rows >= SPARSE_ROWS)
+    }
+
+    pub(crate) fn norm(&mut self, name: &str, width: usize, eps: f32) -> Result<Norm> {
+        let [gamma, beta] = ["weight", "bias"].map(|part| format!("{name}.{part}"));
+        let value = self.read(&gamma, &[width])?;
+        let gamma = self.add(&gamma, &[width], value, false, false)?;
+        let value = self.read(&beta, &[width])?;
+        let beta = self.add(&beta, &[width], value, false, false)?;
+        Ok(Norm { gamma, beta, eps })
+    }
+
+    pub(crate) fn linear(&mut self, name: &str, outputs: usize, inputs: usize) -> Result<Linear> {
+        let [weight, bias] = ["weight", "bias"].map(|part| format!("{name}.{part}"));
+        let value = self.read(&weight, &[outputs, inputs])?;
+        let weight = self.add(&weight, &[outputs, inputs], value, true, false)?;
+        let value = self.read(&bias, &[outputs])?;
+        let bias = self.add(&bias, &[outputs], value, false, false)?;
+        Ok(Linear { weight, bias: Some(bias) })
+    }
+
+    /// A linear layer that starts new where the checkpoint lacks it altogether.
+    pub(crate) fn linear_or_new(&mut self, name: &str, outputs: usize, inputs: usize) -> Result<Linear> {
+        let present = ["weight", "bias"].iter().any(|part| self.stored_name(&format!("{name}.{part}")).is_some());
+        if present { self.linear(name, outputs, inputs) } else { self.new_linear(name, outputs, inputs) }
+    }
+
+    /// A linear layer with weights drawn from a normal distribution of the config's deviation, and biases of zero.
+    pub(crate) fn new_linear(&mut self, name: &str, outputs: usize, inputs: usize) -> Result<Linear> {
+        let [weight, bias] = ["weight", "bias"].map(|part| format!("{name}.{part}"));
+        self.report.new.extend([weight.clone(), bias.clone()]);
+        let value = (0..outputs * inputs).map(|_| (self.random.normal() * self.range) as f32).collect();
+        let weight = self.add(&weight, &[outputs, inputs], value, true, false)?;
+        let bias = self.add(&bias, &[outputs], vec![0.0; outputs], false, false)?;
+        Ok(Linear { weight, bias: Some(bias) })
+    }
+}
+
+/// SplitMix64 (Steele, Lea and Flood 2014) and the Box-Muller transform.
+struct Random(u64);
+
+impl Random {
+    /// In (0, 1].
+    fn uniform(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (((z ^ (z >> 31)) >> 11) + 1) as f64 / (1u64 << 53) as f64
+    }
+
+    fn normal(&mut self) -> f64 {
+        let (a, b) = (self.uniform(), self.uniform());
+        (-2.0 * a.ln()).sqrt() * (std::f64::consts::TAU * b).cos()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Random;
+
+    #[test]
+    fn normals_have_their_moments() {
+        let mut random = Random(5);
+        let n = 100_000;
+        let draws: Vec<f64> = (0..n).map(|_| random.normal()).collect();
+        let mean = draws.iter().sum::<f64>() / f64::from(n);
+        let variance = draws.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / f64::from(n);
+        assert!(mean.abs() < 0.01 && (variance - 1.0).abs() < 0.02, "{mean} {variance}");
+    }
+}

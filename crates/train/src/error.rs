@@ -1,0 +1,67 @@
+//! What can go wrong while training.
+
+/// An error of training or inference.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting makes no sense.
+    #[error("{what} is {found}; it must be {wanted}")]
+    Setting {
+        /// The setting.
+        what: &'static str,
+        /// Its value.
+        found: String,
+        /// What it may be.
+        wanted: &'static str,
+    },
+    /// Not as many labels as rows.
+    #[error("{rows} rows have {labels} labels")]
+    Labels {
+        /// Rows.
+        rows: usize,
+        /// Labels.
+        labels: usize,
+    },
+    /// No rows to train on.
+    #[error("there are no rows to train on")]
+    NoRows,
+    /// The loss stopped being a number.
+    #[error(
+        "the loss is {loss} at step {step} of epoch {epoch}, on training rows {}: lower --lr, or look at these rows",
+        list(.rows)
+    )]
+    LossNotFinite {
+        /// The loss.
+        loss: f32,
+        /// The step within the epoch, from 1.
+        step: usize,
+        /// The epoch, from 1.
+        epoch: usize,
+        /// The rows of the batch, from 0, in the order of the training rows.
+        rows: Vec<usize>,
+    },
+    /// Training was asked to stop.
+    #[error("interrupted at step {step} of epoch {epoch}; nothing was saved")]
+    Interrupted {
+        /// The step within the epoch, from 1.
+        step: usize,
+        /// The epoch, from 1.
+        epoch: usize,
+    },
+    /// The network refused its input.
+    #[error(transparent)]
+    Model(#[from] filbert_model::Error),
+    /// An operation refused its input.
+    #[error(transparent)]
+    Engine(#[from] filbert_engine::Error),
+}
+
+/// The first few numbers of a list.
+fn list(rows: &[usize]) -> String {
+    const SHOWN: usize = 16;
+    let mut text = rows.iter().take(SHOWN).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    if rows.len() > SHOWN {
+        text.push_str(", ...");
+    }
+    text
+}

@@ -1,0 +1,81 @@
+//! Inference over many rows: batches by length and by number of tokens, results in the order of the rows.
+
+use filbert_engine::Context;
+use filbert_model::{Batch, Encoding, Network};
+
+use crate::Error;
+
+/// Tokens of one batch of inference: enough for full speed, few enough that the activations stay small.
+pub const BATCH_TOKENS: usize = 2_048;
+
+/// Logits of every row, `[rows, labels]`. A row's logits do not depend on the others.
+///
+/// # Errors
+/// If a row does not fit the network.
+pub fn logits(
+    network: &Network,
+    context: &Context,
+    rows: &[Encoding],
+    done: &mut dyn FnMut(usize),
+) -> Result<Vec<f32>, Error> {
+    by_length(network, rows, done, |batch| network.logits(context, batch))
+}
+
+/// The pooled hidden states of every row, `[rows, width]`, before the head's own layers.
+///
+/// # Errors
+/// If a row does not fit the network.
+pub fn features(
+    network: &Network,
+    context: &Context,
+    rows: &[Encoding],
+    done: &mut dyn FnMut(usize),
+) -> Result<Vec<f32>, Error> {
+    by_length(network, rows, done, |batch| network.features(context, batch))
+}
+
+/// Runs `f` over batches of rows of similar length and puts its results, one row of equal width each, in order.
+/// `done` is told the number of rows after each batch.
+fn by_length(
+    network: &Network,
+    rows: &[Encoding],
+    done: &mut dyn FnMut(usize),
+    f: impl Fn(&Batch) -> filbert_model::Result<Vec<f32>>,
+) -> Result<Vec<f32>, Error> {
+    let lengths: Vec<usize> = rows.iter().map(|row| row.ids.len()).collect();
+    let mut out = Vec::new();
+    let mut finished = 0;
+    for indices in filbert_data::by_length(&lengths, BATCH_TOKENS) {
+        let batch = Batch::new(network.architecture, indices.iter().map(|&i| &rows[i]));
+        let values = f(&batch)?;
+        let width = values.len() / indices.len().max(1);
+        out.resize(rows.len() * width, 0.0);
+        for (&i, value) in indices.iter().zip(values.chunks_exact(width.max(1))) {
+            out[i * width..(i + 1) * width].copy_from_slice(value);
+        }
+        finished += indices.len();
+        done(finished);
+    }
+    Ok(out)
+}
+
+/// The mean cross-entropy of logits `[rows, labels]`; NaN for no rows.
+pub fn mean_loss(logits: &[f32], labels: &[u32]) -> f64 {
+    let classes = logits.len() / labels.len().max(1);
+    let losses = logits.chunks_exact(classes.max(1)).zip(labels).map(|(row, &label)| {
+        let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let sum: f64 = row.iter().map(|&x| f64::from(x - max).exp()).sum();
+        sum.ln() - f64::from(row[label as usize] - max)
+    });
+    losses.sum::<f64>() / labels.len() as f64
+}
+
+/// The share of rows whose largest logit (the first of equals) is their label's; NaN for no rows.
+pub fn accuracy(logits: &[f32], labels: &[u32]) -> f64 {
+    let classes = logits.len() / labels.len().max(1);
+    let right = logits.chunks_exact(classes.max(1)).zip(labels).filter(|(row, label)| {
+        let best = (0..row.len()).fold(0, |best, i| if row[i] > row[best] { i } else { best });
+        best == **label as usize
+    });
+    right.count() as f64 / labels.len() as f64
+}

@@ -1,0 +1,123 @@
+//! What a training run is told: its rows and its numbers, checked once before anything starts.
+
+use filbert_engine::{AdamWSettings, Decay, Schedule};
+use filbert_model::Encoding;
+
+use crate::Error;
+
+/// Tokenized rows and their classes.
+#[derive(Debug, Clone, Default)]
+pub struct Rows {
+    /// Token ids of each row, special tokens included.
+    pub encodings: Vec<Encoding>,
+    /// The class index of each row.
+    pub labels: Vec<u32>,
+}
+
+impl Rows {
+    /// The number of rows.
+    pub fn len(&self) -> usize {
+        self.encodings.len()
+    }
+
+    /// True where there are none.
+    pub fn is_empty(&self) -> bool {
+        self.encodings.is_empty()
+    }
+
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.labels.len() == self.encodings.len() {
+            return Ok(());
+        }
+        Err(Error::Labels { rows: self.encodings.len(), labels: self.labels.len() })
+    }
+}
+
+/// How long the learning rate rises.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Warmup {
+    /// A share of all steps, in 0 to 1.
+    Share(f64),
+    /// A number of steps.
+    Steps(u64),
+}
+
+/// The numbers of a training run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Passes over the rows.
+    pub epochs: usize,
+    /// Rows per update.
+    pub batch_size: usize,
+    /// The highest learning rate.
+    pub learning_rate: f32,
+    /// The rise of the learning rate.
+    pub warmup: Warmup,
+    /// The fall of the learning rate.
+    pub decay: Decay,
+    /// The optimizer's constants.
+    pub adamw: AdamWSettings,
+    /// Every random choice follows from this.
+    pub seed: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            epochs: 3,
+            batch_size: 16,
+            learning_rate: 5e-5,
+            warmup: Warmup::Share(0.1),
+            decay: Decay::Linear,
+            adamw: AdamWSettings::default(),
+            seed: 0,
+        }
+    }
+}
+
+impl Settings {
+    /// Refuses numbers that make no sense.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] with the first such number.
+    pub fn check(&self) -> Result<(), Error> {
+        let refuse = |what, found: String, wanted| Err(Error::Setting { what, found, wanted });
+        if self.epochs == 0 || self.epochs > 100_000 {
+            return refuse("the number of epochs", self.epochs.to_string(), "1 to 100,000");
+        }
+        if self.batch_size == 0 || self.batch_size > 1 << 20 {
+            return refuse("the batch size", self.batch_size.to_string(), "1 to 1,048,576");
+        }
+        if !(self.learning_rate >= 0.0 && self.learning_rate <= 100.0) {
+            return refuse("the learning rate", self.learning_rate.to_string(), "0 to 100");
+        }
+        if let Warmup::Share(share) = self.warmup
+            && !(0.0..=1.0).contains(&share)
+        {
+            return refuse("the warm-up", share.to_string(), "a share of all steps in 0 to 1, or a number of steps");
+        }
+        let adamw = &self.adamw;
+        if !(adamw.weight_decay >= 0.0 && adamw.weight_decay <= 100.0) {
+            return refuse("the weight decay", adamw.weight_decay.to_string(), "0 to 100");
+        }
+        if adamw.clip_norm.is_nan() || adamw.clip_norm <= 0.0 {
+            return refuse("the clip norm", adamw.clip_norm.to_string(), "above 0");
+        }
+        Ok(())
+    }
+
+    /// Updates per epoch for so many rows.
+    pub fn steps_per_epoch(&self, rows: usize) -> usize {
+        rows.div_ceil(self.batch_size.max(1))
+    }
+
+    /// The schedule for so many rows.
+    pub fn schedule(&self, rows: usize) -> Schedule {
+        let total = (self.steps_per_epoch(rows) * self.epochs) as u64;
+        let warmup = match self.warmup {
+            Warmup::Share(share) => (share * total as f64).ceil() as u64,
+            Warmup::Steps(steps) => steps,
+        };
+        Schedule { peak: self.learning_rate, warmup: warmup.min(total), total, decay: self.decay }
+    }
+}

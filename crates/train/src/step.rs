@@ -1,0 +1,90 @@
+//! One step of training: forward, loss, backward, update.
+
+use filbert_engine::{Context, Error as EngineError, Gradients, Mode, Optimizer, Schedule, Tape, Tensor};
+use filbert_model::{Batch, Network};
+
+use crate::{Error, Settings};
+
+/// What a step is trained on.
+#[derive(Debug)]
+pub enum Input {
+    /// Tokens, for a network that trains below its head.
+    Tokens(Batch),
+    /// Pooled hidden states `[rows, width]`, for one whose trunk is frozen.
+    Features(Tensor),
+}
+
+/// A network with all that training it needs.
+#[derive(Debug)]
+pub struct Trainer<'a> {
+    network: &'a mut Network,
+    context: &'a Context,
+    optimizer: Optimizer,
+    gradients: Gradients,
+    schedule: Schedule,
+    seed: u64,
+}
+
+/// The outcome of a step: the batch's mean loss, the norm of the gradients and the learning rate.
+pub(crate) struct Outcome {
+    pub(crate) loss: f32,
+    pub(crate) gradient_norm: f32,
+    pub(crate) learning_rate: f32,
+}
+
+impl<'a> Trainer<'a> {
+    /// Ready for the first of the steps that `rows` rows need.
+    pub fn new(network: &'a mut Network, context: &'a Context, settings: &Settings, rows: usize) -> Self {
+        let optimizer = Optimizer::new(&network.params, settings.adamw);
+        let gradients = Gradients::new(&network.params);
+        Self { network, context, optimizer, gradients, schedule: settings.schedule(rows), seed: settings.seed }
+    }
+
+    /// The network as it is. Decay that rows of the embeddings owe is paid first.
+    pub fn network(&mut self) -> &mut Network {
+        self.optimizer.settle(&mut self.network.params);
+        self.network
+    }
+
+    /// One update on a batch and its labels; returns the batch's mean loss before it. `dropout` off is for tests
+    /// that compare with another implementation.
+    ///
+    /// # Errors
+    /// If the input does not fit the network, or loss or gradients are not finite (no weight has changed then).
+    pub fn step(&mut self, input: Input, labels: &[u32], dropout: bool) -> Result<f32, Error> {
+        self.run(input, labels, dropout).map(|outcome| outcome.loss)
+    }
+
+    pub(crate) fn run(&mut self, input: Input, labels: &[u32], dropout: bool) -> Result<Outcome, Error> {
+        let number = self.optimizer.step_count();
+        let learning_rate = self.schedule.rate(number);
+        let key = self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ number.wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mode = Mode { record: true, dropout: dropout.then_some(key) };
+        if let Input::Tokens(batch) = &input {
+            let table = self.network.encoder().word_embedding();
+            self.optimizer.touch(&mut self.network.params, table, batch.ids());
+        }
+
+        let mut tape = Tape::new(self.context, &self.network.params, mode);
+        let logits = match input {
+            Input::Tokens(batch) => self.network.forward(&mut tape, &batch)?, // [rows, labels]
+            Input::Features(features) => self.network.logits_from_features(&mut tape, features)?,
+        };
+        let loss = tape.cross_entropy(&logits, labels)?;
+        let value = loss.mean.value()[0];
+        if !value.is_finite() {
+            return Ok(Outcome { loss: value, gradient_norm: f32::NAN, learning_rate });
+        }
+        self.gradients.clear();
+        tape.backward(&loss.mean, &mut self.gradients)?;
+
+        let isa = self.context.isa();
+        let update = self.optimizer.step(isa, &mut self.network.params, &self.gradients, learning_rate);
+        let gradient_norm = match update {
+            Ok(norm) => norm,
+            Err(EngineError::NotFinite { .. }) => f32::NAN,
+            Err(other) => return Err(other.into()),
+        };
+        Ok(Outcome { loss: value, gradient_norm, learning_rate })
+    }
+}
