@@ -40,10 +40,7 @@ mod tests {
         assert_eq!(by_length(&[5, 1, 9, 1], 6), vec![vec![1, 3], vec![0], vec![2]]);
         assert_eq!(by_length(&[3, 3, 3], 6), vec![vec![0, 1], vec![2]]);
         assert_eq!(by_length(&[2, 2], 0), vec![vec![0], vec![1]]);
-        assert_eq!(
-            by_length(&[usize::MAX, usize::MAX], usize::MAX),
-            vec![vec![0], vec![1]]
-        );
+        assert_eq!(by_length(&[usize::MAX, usize::MAX], usize::MAX), vec![vec![0], vec![1]]);
         assert!(by_length(&[], 8).is_empty());
         assert_eq!(fixed(&[4, 2, 0], 2), vec![vec![4, 2], vec![0]]);
         assert_eq!(fixed(&[4, 2], 0), vec![vec![4], vec![2]]);

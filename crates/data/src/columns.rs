@@ -114,17 +114,12 @@ pub fn find_columns(
     if let Some(label) = found_label
         && named_text.as_ref().is_some_and(|text| text.contains(&label))
     {
-        return Err(Error::SameColumn {
-            column: name(names, label),
-        });
+        return Err(Error::SameColumn { column: name(names, label) });
     }
     if found_label.is_none() && need_label {
         found_label = label_by_name(names, named_text.as_deref().unwrap_or_default());
         if let Some(label) = found_label {
-            notes.push(format!(
-                "label column {} (found by its name)",
-                quote(&name(names, label))
-            ));
+            notes.push(format!("label column {} (found by its name)", quote(&name(names, label))));
         }
     }
     let text = match named_text {
@@ -133,31 +128,19 @@ pub fn find_columns(
     };
     if found_label.is_none() && need_label {
         let label = content::label(names, &text, sample)?;
-        notes.push(format!(
-            "label column {} (found by its content)",
-            quote(&name(names, label))
-        ));
+        notes.push(format!("label column {} (found by its content)", quote(&name(names, label))));
         found_label = Some(label);
     }
-    Ok(Columns {
-        text,
-        label: found_label,
-        notes,
-    })
+    Ok(Columns { text, label: found_label, notes })
 }
 
 fn named_text(names: &[String], wanted: &[String]) -> Result<Vec<usize>, Error> {
     if !(1..=2).contains(&wanted.len()) {
         return Err(Error::TextColumns { count: wanted.len() });
     }
-    let text = wanted
-        .iter()
-        .map(|column| position(names, column))
-        .collect::<Result<Vec<_>, _>>()?;
+    let text = wanted.iter().map(|column| position(names, column)).collect::<Result<Vec<_>, _>>()?;
     match text.as_slice() {
-        [first, second] if first == second => Err(Error::SameColumn {
-            column: name(names, *first),
-        }),
+        [first, second] if first == second => Err(Error::SameColumn { column: name(names, *first) }),
         _ => Ok(text),
     }
 }
@@ -168,12 +151,8 @@ fn find_text(
     sample: &[Record],
     notes: &mut Vec<String>,
 ) -> Result<Vec<usize>, Error> {
-    let lookup = |wanted: &str| {
-        names
-            .iter()
-            .position(|name| plain(name) == wanted)
-            .filter(|&i| Some(i) != label)
-    };
+    let lookup =
+        |wanted: &str| names.iter().position(|name| plain(name) == wanted).filter(|&i| Some(i) != label);
     if let Some(column) = lookup(BEST_TEXT) {
         notes.push(text_note(names, column, "name"));
         return Ok(vec![column]);
@@ -196,10 +175,7 @@ fn find_text(
             several => {
                 let several: Vec<String> = several.iter().map(|&i| quote(&name(names, i))).collect();
                 let reason = format!("it could be {}", several.join(" or "));
-                return Err(Error::UnclearText {
-                    reason,
-                    columns: names.to_vec(),
-                });
+                return Err(Error::UnclearText { reason, columns: names.to_vec() });
             }
         }
     }
@@ -214,11 +190,7 @@ fn text_note(names: &[String], column: usize, how: &str) -> String {
 
 fn label_by_name(names: &[String], text: &[usize]) -> Option<usize> {
     LABEL.iter().find_map(|wanted| {
-        let mut places = names
-            .iter()
-            .enumerate()
-            .filter(|(_, name)| plain(name) == *wanted)
-            .map(|(i, _)| i);
+        let mut places = names.iter().enumerate().filter(|(_, name)| plain(name) == *wanted).map(|(i, _)| i);
         places.find(|i| !text.contains(i))
     })
 }
@@ -229,11 +201,7 @@ fn position(names: &[String], wanted: &str) -> Result<usize, Error> {
         return Ok(column);
     }
     let columns = names.to_vec();
-    Err(Error::MissingColumn {
-        column: wanted.to_owned(),
-        close: closest(names, wanted),
-        columns,
-    })
+    Err(Error::MissingColumn { column: wanted.to_owned(), close: closest(names, wanted), columns })
 }
 
 /// A column whose name is a typing error away.
@@ -298,46 +266,14 @@ mod tests {
             label: usize,
         }
         let cases = [
-            Case {
-                names: &["text", "label"],
-                text: &[0],
-                label: 1,
-            },
-            Case {
-                names: &["Label", "URL"],
-                text: &[1],
-                label: 0,
-            },
-            Case {
-                names: &["id", "title", "text", "Category"],
-                text: &[2],
-                label: 3,
-            },
-            Case {
-                names: &["sentence1", "sentence2", "label"],
-                text: &[0, 1],
-                label: 2,
-            },
-            Case {
-                names: &["Premise", "Hypothesis", "label"],
-                text: &[0, 1],
-                label: 2,
-            },
-            Case {
-                names: &["question", "sentence", "label"],
-                text: &[0, 1],
-                label: 2,
-            },
-            Case {
-                names: &["domain", "is-spam"],
-                text: &[0],
-                label: 1,
-            },
-            Case {
-                names: &["message", "label", "label_text", "class"],
-                text: &[0],
-                label: 1,
-            },
+            Case { names: &["text", "label"], text: &[0], label: 1 },
+            Case { names: &["Label", "URL"], text: &[1], label: 0 },
+            Case { names: &["id", "title", "text", "Category"], text: &[2], label: 3 },
+            Case { names: &["sentence1", "sentence2", "label"], text: &[0, 1], label: 2 },
+            Case { names: &["Premise", "Hypothesis", "label"], text: &[0, 1], label: 2 },
+            Case { names: &["question", "sentence", "label"], text: &[0, 1], label: 2 },
+            Case { names: &["domain", "is-spam"], text: &[0], label: 1 },
+            Case { names: &["message", "label", "label_text", "class"], text: &[0], label: 1 },
         ];
         let mut failed = Vec::new();
         for case in &cases {
@@ -358,14 +294,7 @@ mod tests {
     fn as_named() {
         let names = owned(&["a", "b", "c"]);
         let found = find_columns(&names, Some(&owned(&["c", "a"])), Some("b"), true, &[]).unwrap();
-        assert_eq!(
-            found,
-            Columns {
-                text: vec![2, 0],
-                label: Some(1),
-                notes: vec![]
-            }
-        );
+        assert_eq!(found, Columns { text: vec![2, 0], label: Some(1), notes: vec![] });
         let found = find_columns(&names, Some(&owned(&["c"])), None, false, &[]).unwrap();
         assert_eq!(found.label, None);
     }

@@ -59,10 +59,7 @@ pub(crate) fn text(names: &[String], label: Option<usize>, sample: &[Record]) ->
         .filter(|(_, look)| !look.nested && look.words * 2 > look.filled)
         .collect();
     found.sort_by(|(_, a), (_, b)| b.mean().total_cmp(&a.mean()));
-    let unclear = |reason: String| Error::UnclearText {
-        reason,
-        columns: names.to_vec(),
-    };
+    let unclear = |reason: String| Error::UnclearText { reason, columns: names.to_vec() };
     match found.as_slice() {
         [] => Err(unclear("no column holds words".to_owned())),
         [(column, _)] => Ok(*column),
@@ -81,16 +78,10 @@ pub(crate) fn label(names: &[String], text: &[usize], sample: &[Record]) -> Resu
         .map(|(column, look)| (column, look.distinct))
         .collect();
     // A constant column counts only if nothing else does: a sorted file begins with one class.
-    let several: Vec<usize> = found
-        .iter()
-        .filter(|(_, distinct)| *distinct > 1)
-        .map(|(column, _)| *column)
-        .collect();
+    let several: Vec<usize> =
+        found.iter().filter(|(_, distinct)| *distinct > 1).map(|(column, _)| *column).collect();
     let all: Vec<usize> = found.iter().map(|(column, _)| *column).collect();
-    let unclear = |reason: String| Error::UnclearLabel {
-        reason,
-        columns: names.to_vec(),
-    };
+    let unclear = |reason: String| Error::UnclearLabel { reason, columns: names.to_vec() };
     match (several.as_slice(), all.as_slice()) {
         ([column], _) | ([], [column]) => Ok(*column),
         ([], []) => Err(unclear("no column repeats a few values".to_owned())),
@@ -99,12 +90,8 @@ pub(crate) fn label(names: &[String], text: &[usize], sample: &[Record]) -> Resu
 }
 
 fn either(names: &[String], columns: &[usize]) -> String {
-    let names: Vec<String> = columns
-        .iter()
-        .take(5)
-        .filter_map(|&column| names.get(column))
-        .map(|name| quote(name))
-        .collect();
+    let names: Vec<String> =
+        columns.iter().take(5).filter_map(|&column| names.get(column)).map(|name| quote(name)).collect();
     format!("it could be {}", names.join(" or "))
 }
 
@@ -145,22 +132,9 @@ mod tests {
 
     #[test]
     fn two_alike_are_refused() {
-        let rows = sample(&[
-            &["one text", "other text", "a", "x"],
-            &["more text", "and other", "a", "x"],
-        ]);
-        assert!(
-            text(&names(4), None, &rows)
-                .unwrap_err()
-                .to_string()
-                .contains("pass --text")
-        );
-        assert!(
-            label(&names(4), &[0], &rows)
-                .unwrap_err()
-                .to_string()
-                .contains("pass --label")
-        );
+        let rows = sample(&[&["one text", "other text", "a", "x"], &["more text", "and other", "a", "x"]]);
+        assert!(text(&names(4), None, &rows).unwrap_err().to_string().contains("pass --text"));
+        assert!(label(&names(4), &[0], &rows).unwrap_err().to_string().contains("pass --label"));
         assert!(text(&names(1), None, &sample(&[&["1"], &["2"]])).is_err());
         assert!(label(&names(1), &[0], &rows).is_err());
     }

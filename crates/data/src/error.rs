@@ -336,10 +336,7 @@ pub enum Error {
 impl Error {
     /// Adds the file to a fault of columns or labels.
     pub(crate) fn in_file(self, file: &str) -> Self {
-        Error::InFile {
-            file: file.to_owned(),
-            error: Box::new(self),
-        }
+        Error::InFile { file: file.to_owned(), error: Box::new(self) }
     }
 }
 
@@ -380,12 +377,7 @@ fn list(names: &[String]) -> String {
     if names.is_empty() {
         return "none".to_owned();
     }
-    let shown = names
-        .iter()
-        .take(SHOWN)
-        .map(|name| quote(name))
-        .collect::<Vec<_>>()
-        .join(", ");
+    let shown = names.iter().take(SHOWN).map(|name| quote(name)).collect::<Vec<_>>().join(", ");
     match names.len().checked_sub(SHOWN) {
         Some(more @ 1..) => format!("{shown} and {more} more"),
         _ => shown,
@@ -393,9 +385,7 @@ fn list(names: &[String]) -> String {
 }
 
 fn suggestion(close: Option<&String>) -> String {
-    close
-        .map(|name| format!(" (did you mean {}?)", quote(name)))
-        .unwrap_or_default()
+    close.map(|name| format!(" (did you mean {}?)", quote(name))).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -27,20 +27,14 @@ impl Format {
     /// # Errors
     /// [`Error::UnknownFormat`] for any other extension, or none.
     pub fn of(path: &Path) -> Result<Self, Error> {
-        let extension = path
-            .extension()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .to_ascii_lowercase();
+        let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
         match extension.as_str() {
             "csv" => Ok(Format::Csv),
             "tsv" | "tab" => Ok(Format::Tsv),
             "jsonl" | "ndjson" | "json" => Ok(Format::JsonLines),
             "parquet" | "pq" => Ok(Format::Parquet),
             "txt" => Ok(Format::Lines),
-            _ => Err(Error::UnknownFormat {
-                file: path.display().to_string(),
-            }),
+            _ => Err(Error::UnknownFormat { file: path.display().to_string() }),
         }
     }
 
@@ -80,9 +74,7 @@ impl FromStr for Format {
             "jsonl" | "ndjson" | "json" => Ok(Format::JsonLines),
             "parquet" => Ok(Format::Parquet),
             "lines" | "txt" => Ok(Format::Lines),
-            _ => Err(Error::FormatName {
-                name: name.to_owned(),
-            }),
+            _ => Err(Error::FormatName { name: name.to_owned() }),
         }
     }
 }
@@ -93,25 +85,13 @@ mod tests {
 
     #[test]
     fn extensions_and_names() {
-        for format in [
-            Format::Csv,
-            Format::Tsv,
-            Format::JsonLines,
-            Format::Parquet,
-            Format::Lines,
-        ] {
+        for format in [Format::Csv, Format::Tsv, Format::JsonLines, Format::Parquet, Format::Lines] {
             assert_eq!(format.name().parse::<Format>().unwrap(), format);
         }
         assert_eq!(Format::of(Path::new("a/B.CSV")).unwrap(), Format::Csv);
         assert_eq!(Format::of(Path::new("x.ndjson")).unwrap(), Format::JsonLines);
-        assert!(matches!(
-            Format::of(Path::new("x")),
-            Err(Error::UnknownFormat { .. })
-        ));
-        assert!(matches!(
-            Format::of(Path::new("x.xlsx")),
-            Err(Error::UnknownFormat { .. })
-        ));
+        assert!(matches!(Format::of(Path::new("x")), Err(Error::UnknownFormat { .. })));
+        assert!(matches!(Format::of(Path::new("x.xlsx")), Err(Error::UnknownFormat { .. })));
         assert!("xml".parse::<Format>().is_err());
     }
 }

@@ -29,11 +29,7 @@ pub(crate) fn label_of(value: &Value) -> Result<String, Fault> {
             if text.chars().nth(MAX_LABEL_CHARS).is_some() {
                 return Err(Fault::TooLong);
             }
-            if text.is_empty() {
-                Err(Fault::Empty)
-            } else {
-                Ok(whole(text))
-            }
+            if text.is_empty() { Err(Fault::Empty) } else { Ok(whole(text)) }
         }
         Value::Bytes(_) | Value::Nested(_) => Err(Fault::Type(value.kind())),
     }
@@ -49,11 +45,7 @@ fn whole(text: &str) -> String {
     if !number || zeros.is_empty() || zeros.bytes().any(|b| b != b'0') {
         return text.to_owned();
     }
-    if bare.bytes().all(|b| b == b'0') {
-        bare.to_owned()
-    } else {
-        digits.to_owned()
-    }
+    if bare.bytes().all(|b| b == b'0') { bare.to_owned() } else { digits.to_owned() }
 }
 
 /// The key under which labels written differently meet: `1.0` and `1`, `True` and `true`.
@@ -84,10 +76,7 @@ mod tests {
             (Value::Float(1.0), Ok("1")),
             (Value::Float(-0.0), Ok("0")),
             (Value::Float(0.5), Err(Fault::Fraction("0.5".to_owned()))),
-            (
-                Value::Float(f64::INFINITY),
-                Err(Fault::Fraction("inf".to_owned())),
-            ),
+            (Value::Float(f64::INFINITY), Err(Fault::Fraction("inf".to_owned()))),
             (Value::Float(f64::NAN), Err(Fault::Empty)),
             (text("1.0"), Ok("1")),
             (text("-0.00"), Ok("0")),
@@ -102,10 +91,7 @@ mod tests {
             (Value::Null, Err(Fault::Empty)),
             (text(&"x".repeat(MAX_LABEL_CHARS)), Ok("x")),
             (text(&"é".repeat(MAX_LABEL_CHARS + 1)), Err(Fault::TooLong)),
-            (
-                Value::Nested(serde_json::json!(["a"])),
-                Err(Fault::Type("a list")),
-            ),
+            (Value::Nested(serde_json::json!(["a"])), Err(Fault::Type("a list"))),
         ];
         let mut failed = Vec::new();
         for (value, want) in cases {

@@ -75,10 +75,7 @@ impl LabelMap {
 
     /// The class of a label: the name itself, else one that differs only as `1.0` from `1` or `True` from `true`.
     pub fn index(&self, label: &str) -> Option<usize> {
-        self.exact
-            .get(label)
-            .or_else(|| self.loose.get(&loose_key(label)))
-            .copied()
+        self.exact.get(label).or_else(|| self.loose.get(&loose_key(label))).copied()
     }
 
     /// The class of every row.
@@ -108,17 +105,13 @@ impl LabelMap {
 /// [`Error::UnknownPositive`] if the map lacks the name.
 pub fn positive(map: &LabelMap, named: Option<&str>) -> Result<usize, Error> {
     if let Some(label) = named {
-        return map.index(label).ok_or_else(|| Error::UnknownPositive {
-            label: label.to_owned(),
-            known: map.names.clone(),
-        });
+        return map
+            .index(label)
+            .ok_or_else(|| Error::UnknownPositive { label: label.to_owned(), known: map.names.clone() });
     }
     let mut sorted = map.names.clone();
     sort(&mut sorted);
-    sorted
-        .last()
-        .and_then(|last| map.index(last))
-        .ok_or(Error::NoClasses)
+    sorted.last().and_then(|last| map.index(last)).ok_or(Error::NoClasses)
 }
 
 /// Rows of each class; classes out of range are left out.
@@ -135,22 +128,12 @@ pub fn class_counts(classes: &[usize], class_count: usize) -> Vec<usize> {
 /// One note for each class with a single row, at most ten and then a count; empty if there is none.
 pub fn rare_class_notes(map: &LabelMap, counts: &[usize]) -> Vec<String> {
     const SHOWN: usize = 10;
-    let rare: Vec<&String> = map
-        .names
-        .iter()
-        .zip(counts)
-        .filter(|(_, count)| **count == 1)
-        .map(|(name, _)| name)
-        .collect();
+    let rare: Vec<&String> =
+        map.names.iter().zip(counts).filter(|(_, count)| **count == 1).map(|(name, _)| name).collect();
     let mut notes: Vec<String> = rare
         .iter()
         .take(SHOWN)
-        .map(|name| {
-            format!(
-                "class {} has a single row: it cannot be learned and measured",
-                quote(name)
-            )
-        })
+        .map(|name| format!("class {} has a single row: it cannot be learned and measured", quote(name)))
         .collect();
     if rare.len() > SHOWN {
         notes.push(format!("{} more classes have a single row", rare.len() - SHOWN));
@@ -181,34 +164,13 @@ mod tests {
             names: &'static [&'static str],
         }
         let cases = [
-            Case {
-                labels: &["10", "2", "0", "1", "2"],
-                names: &["0", "1", "2", "10"],
-            },
-            Case {
-                labels: &["1", "-1", "0"],
-                names: &["-1", "0", "1"],
-            },
-            Case {
-                labels: &["10", "9", "x"],
-                names: &["10", "9", "x"],
-            },
-            Case {
-                labels: &["spam", "ham"],
-                names: &["ham", "spam"],
-            },
-            Case {
-                labels: &["b", "B", "é", "z"],
-                names: &["B", "b", "z", "é"],
-            },
-            Case {
-                labels: &["true", "false"],
-                names: &["false", "true"],
-            },
-            Case {
-                labels: &["01", "1"],
-                names: &["01", "1"],
-            },
+            Case { labels: &["10", "2", "0", "1", "2"], names: &["0", "1", "2", "10"] },
+            Case { labels: &["1", "-1", "0"], names: &["-1", "0", "1"] },
+            Case { labels: &["10", "9", "x"], names: &["10", "9", "x"] },
+            Case { labels: &["spam", "ham"], names: &["ham", "spam"] },
+            Case { labels: &["b", "B", "é", "z"], names: &["B", "b", "z", "é"] },
+            Case { labels: &["true", "false"], names: &["false", "true"] },
+            Case { labels: &["01", "1"], names: &["01", "1"] },
         ];
         let mut failed = Vec::new();
         for case in &cases {
@@ -228,15 +190,9 @@ mod tests {
         assert!(matches!(LabelMap::new([]), Err(Error::NoClasses)));
         assert!(matches!(LabelMap::new(["a", "a"]), Err(Error::OneClass { label }) if label == "a"));
         let many: Vec<String> = (0..=MAX_CLASSES).map(|i| i.to_string()).collect();
-        assert!(matches!(
-            LabelMap::new(many.iter().map(String::as_str)),
-            Err(Error::TooManyClasses)
-        ));
+        assert!(matches!(LabelMap::new(many.iter().map(String::as_str)), Err(Error::TooManyClasses)));
         let twice = vec!["a".to_owned(), "a".to_owned()];
-        assert!(matches!(
-            LabelMap::from_names(twice),
-            Err(Error::DuplicateLabel { .. })
-        ));
+        assert!(matches!(LabelMap::from_names(twice), Err(Error::DuplicateLabel { .. })));
     }
 
     #[test]
@@ -244,10 +200,7 @@ mod tests {
         let map = LabelMap::from_names(vec!["spam".to_owned(), "ham".to_owned()]).unwrap();
         assert_eq!(positive(&map, None).unwrap(), 0);
         assert_eq!(positive(&map, Some("ham")).unwrap(), 1);
-        assert!(matches!(
-            positive(&map, Some("x")),
-            Err(Error::UnknownPositive { .. })
-        ));
+        assert!(matches!(positive(&map, Some("x")), Err(Error::UnknownPositive { .. })));
         let numbers = LabelMap::new(["10", "9"]).unwrap();
         assert_eq!(positive(&numbers, None).unwrap(), 1);
     }
@@ -255,10 +208,7 @@ mod tests {
     #[test]
     fn other_spellings() {
         let map = LabelMap::from_names(vec!["0.0".to_owned(), "True".to_owned(), "1".to_owned()]).unwrap();
-        assert_eq!(
-            (map.index("0"), map.index("true"), map.index("1.0")),
-            (Some(0), Some(1), Some(2))
-        );
+        assert_eq!((map.index("0"), map.index("true"), map.index("1.0")), (Some(0), Some(1), Some(2)));
         assert_eq!(map.index("2"), None);
     }
 

@@ -84,10 +84,7 @@ mod tests {
             *counts.entry(shuffled(3, seed, 0)).or_insert(0u32) += 1;
         }
         assert_eq!(counts.len(), 6);
-        assert!(
-            counts.values().all(|&count| (870..1130).contains(&count)),
-            "{counts:?}"
-        );
+        assert!(counts.values().all(|&count| (870..1130).contains(&count)), "{counts:?}");
     }
 
     #[test]

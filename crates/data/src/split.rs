@@ -38,14 +38,9 @@ impl SplitSpec {
     pub fn hold_out(fraction: f64) -> Result<Self, Error> {
         let valid = (fraction * ONE as f64).round();
         if valid >= 1.0 && valid < ONE as f64 {
-            return Ok(Self {
-                shares: [ONE - valid as u64, valid as u64, 0],
-            });
+            return Ok(Self { shares: [ONE - valid as u64, valid as u64, 0] });
         }
-        Err(Error::Split {
-            spec: fraction.to_string(),
-            reason: "the fraction must lie between 0 and 1",
-        })
+        Err(Error::Split { spec: fraction.to_string(), reason: "the fraction must lie between 0 and 1" })
     }
 }
 
@@ -53,10 +48,7 @@ impl FromStr for SplitSpec {
     type Err = Error;
 
     fn from_str(spec: &str) -> Result<Self, Error> {
-        let fail = |reason| Error::Split {
-            spec: spec.to_owned(),
-            reason,
-        };
+        let fail = |reason| Error::Split { spec: spec.to_owned(), reason };
         let parts = spec
             .split('/')
             .map(|part| part.trim().trim_end_matches('%').parse::<f64>())
@@ -82,9 +74,7 @@ impl FromStr for SplitSpec {
         if valid == 0 || (parts.len() == PARTS && test == 0) || valid + test >= ONE {
             return Err(fail("a part is too small"));
         }
-        Ok(Self {
-            shares: [ONE - valid - test, valid, test],
-        })
+        Ok(Self { shares: [ONE - valid - test, valid, test] })
     }
 }
 
@@ -111,10 +101,7 @@ pub fn stratified(labels: &[usize], spec: SplitSpec, seed: u64) -> Split {
     }
     let sizes: Vec<usize> = members.values().map(Vec::len).collect();
     let counts = apportion(&sizes, spec.shares);
-    let mut split = Split {
-        notes: notes(&sizes, &counts, spec),
-        ..Split::default()
-    };
+    let mut split = Split { notes: notes(&sizes, &counts, spec), ..Split::default() };
     for ((&class, rows), [train, valid, _]) in members.iter_mut().zip(counts) {
         SplitMix64::stream(seed, class as u64).shuffle(rows);
         let mut rows = rows.iter().copied();
@@ -169,10 +156,7 @@ fn apportion(sizes: &[usize], shares: [u64; PARTS]) -> Vec<[usize; PARTS]> {
             let open = |&part: &usize| !at(&class.extra, part) && at(&class.rest, part) > 0;
             // The part that most lacks rows, then the one that lost most; the earlier one in a tie.
             let best = (0..PARTS).filter(open).min_by_key(|&part| {
-                (
-                    std::cmp::Reverse(at(&missing, part)),
-                    std::cmp::Reverse(at(&class.rest, part)),
-                )
+                (std::cmp::Reverse(at(&missing, part)), std::cmp::Reverse(at(&class.rest, part)))
             });
             if let Some(part) = best {
                 give(class, part, &mut missing);
@@ -215,14 +199,8 @@ fn balance(classes: &mut [Rounding], missing: &mut [i64; PARTS]) {
     let mut stuck = false;
     while !stuck {
         stuck = true;
-        for from in (0..PARTS)
-            .filter(|&part| at(missing, part) < 0)
-            .collect::<Vec<_>>()
-        {
-            for to in (0..PARTS)
-                .filter(|&part| at(missing, part) > 0)
-                .collect::<Vec<_>>()
-            {
+        for from in (0..PARTS).filter(|&part| at(missing, part) < 0).collect::<Vec<_>>() {
+            for to in (0..PARTS).filter(|&part| at(missing, part) > 0).collect::<Vec<_>>() {
                 let between = PARTS - from - to;
                 let moved = shift(classes, from, to, missing)
                     || (can_shift(classes, between, to)
@@ -279,21 +257,15 @@ fn notes(sizes: &[usize], counts: &[[usize; PARTS]], spec: SplitSpec) -> Vec<Str
     let mut notes = Vec::new();
     let single = sizes.iter().filter(|&&size| size == 1).count();
     if single > 0 {
-        let (class, have, them) = if single == 1 {
-            ("class", "has", "it")
-        } else {
-            ("classes", "have", "them")
-        };
+        let (class, have, them) =
+            if single == 1 { ("class", "has", "it") } else { ("classes", "have", "them") };
         notes.push(format!(
             "{single} {class} {have} a single row; it stays in train, so nothing measures {them}"
         ));
     }
     for (part, name) in [(1, "validation"), (2, "test")] {
-        let absent = sizes
-            .iter()
-            .zip(counts)
-            .filter(|(size, count)| **size > 1 && at(count, part) == 0)
-            .count();
+        let absent =
+            sizes.iter().zip(counts).filter(|(size, count)| **size > 1 && at(count, part) == 0).count();
         if absent > 0 && at(&spec.shares, part) > 0 {
             let classes = if absent == 1 { "class is" } else { "classes are" };
             notes.push(format!("{absent} small {classes} not in the {name} part"));
@@ -332,10 +304,7 @@ mod tests {
             "50/50/50",
             "/",
         ] {
-            assert!(
-                matches!(text.parse::<SplitSpec>(), Err(Error::Split { .. })),
-                "{text}"
-            );
+            assert!(matches!(text.parse::<SplitSpec>(), Err(Error::Split { .. })), "{text}");
         }
         assert!(SplitSpec::hold_out(0.0).is_err() && SplitSpec::hold_out(1.0).is_err());
         assert!(SplitSpec::hold_out(f64::NAN).is_err());
@@ -353,10 +322,7 @@ mod tests {
     fn ordinary_totals() {
         let labels: Vec<usize> = (0..2100).map(|row| row % 2).collect();
         let split = stratified(&labels, "70/15/15".parse().unwrap(), 0);
-        assert_eq!(
-            (split.train.len(), split.valid.len(), split.test.len()),
-            (1470, 315, 315)
-        );
+        assert_eq!((split.train.len(), split.valid.len(), split.test.len()), (1470, 315, 315));
         assert!(split.notes.is_empty());
     }
 
@@ -364,11 +330,7 @@ mod tests {
     fn a_single_row_stays_in_train() {
         let split = stratified(&[0, 0, 0, 0, 1], "20/40/40".parse().unwrap(), 3);
         assert!(split.train.contains(&4));
-        assert!(
-            split.notes.iter().any(|note| note.contains("single row")),
-            "{:?}",
-            split.notes
-        );
+        assert!(split.notes.iter().any(|note| note.contains("single row")), "{:?}", split.notes);
     }
 
     #[test]

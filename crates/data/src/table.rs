@@ -116,10 +116,8 @@ impl Table {
             blank: 0,
             notes: Vec::new(),
         };
-        table.blank = table
-            .keys()
-            .filter(|(text, pair)| is_blank(text) || pair.is_some_and(is_blank))
-            .count();
+        table.blank =
+            table.keys().filter(|(text, pair)| is_blank(text) || pair.is_some_and(is_blank)).count();
         table
     }
 
@@ -166,12 +164,7 @@ impl Builder {
         let mut limit = MAX_TABLE_BYTES;
         if reader.format() == Format::Parquet {
             let file = path.metadata();
-            let size = file
-                .map_err(|error| Error::Read {
-                    file: reader.name().to_owned(),
-                    error,
-                })?
-                .len();
+            let size = file.map_err(|error| Error::Read { file: reader.name().to_owned(), error })?.len();
             limit = limit.min(EXPANSION_FREE.saturating_add(size.saturating_mul(MAX_EXPANSION)));
         }
         let table = Table {
@@ -191,18 +184,7 @@ impl Builder {
         let name = reader.name().to_owned();
         let (text, label) = (found.text, found.label);
         let (bytes, absent, rewritten) = (0, 0, 0);
-        Ok(Self {
-            table,
-            text,
-            label,
-            name,
-            bytes,
-            limit,
-            absent,
-            rewritten,
-            numeric: true,
-            fraction: None,
-        })
+        Ok(Self { table, text, label, name, bytes, limit, absent, rewritten, numeric: true, fraction: None })
     }
 
     fn push(&mut self, mut record: Record) -> Result<(), Error> {
@@ -214,10 +196,7 @@ impl Builder {
             let Some(&column) = self.text.get(slot) else {
                 continue;
             };
-            let cell = record
-                .fields
-                .get_mut(column)
-                .map_or(Value::Missing, std::mem::take);
+            let cell = record.fields.get_mut(column).map_or(Value::Missing, std::mem::take);
             absent |= matches!(cell, Value::Missing | Value::Null);
             let text = self.text_of(cell, slot, at)?;
             blank |= is_blank(&text);
@@ -237,11 +216,7 @@ impl Builder {
         self.table.places.push(at);
         if self.bytes > self.limit {
             let place = place(self.table.format, at);
-            return Err(Error::TooLarge {
-                file: self.name.clone(),
-                place,
-                limit: self.limit,
-            });
+            return Err(Error::TooLarge { file: self.name.clone(), place, limit: self.limit });
         }
         Ok(())
     }
@@ -279,18 +254,8 @@ impl Builder {
         let column = self.table.label_column.clone().unwrap_or_default();
         match fault {
             Fault::Empty => Error::EmptyLabel { file, place, column },
-            Fault::Fraction(value) => Error::FractionalLabel {
-                file,
-                place,
-                column,
-                value,
-            },
-            Fault::Type(got) => Error::LabelType {
-                file,
-                place,
-                column,
-                got,
-            },
+            Fault::Fraction(value) => Error::FractionalLabel { file, place, column, value },
+            Fault::Type(got) => Error::LabelType { file, place, column, got },
             Fault::TooLong => Error::LabelTooLong { file, place, column },
         }
     }
@@ -331,10 +296,7 @@ impl Builder {
 
 /// The SHA-256 of a file, read in pieces.
 fn hash(path: &Path, name: &str) -> Result<String, Error> {
-    let fail = |error| Error::Read {
-        file: name.to_owned(),
-        error,
-    };
+    let fail = |error| Error::Read { file: name.to_owned(), error };
     let mut file = BufReader::new(File::open(path).map_err(fail)?);
     let mut digest = Sha256::new();
     let mut buffer = vec![0; 64 << 10];

@@ -137,11 +137,7 @@ mod tests {
         for line in lines {
             let json: Json = serde_json::from_str(line).unwrap();
             assert_eq!(Value::from(json.clone()).to_json(), json, "{line}");
-            assert_eq!(
-                Value::from(json.clone()).to_json().to_string(),
-                json.to_string(),
-                "{line}"
-            );
+            assert_eq!(Value::from(json.clone()).to_json().to_string(), json.to_string(), "{line}");
         }
     }
 

@@ -29,25 +29,16 @@ impl Files {
 }
 
 fn labelled() -> ReadOptions {
-    ReadOptions {
-        need_label: true,
-        ..ReadOptions::default()
-    }
+    ReadOptions { need_label: true, ..ReadOptions::default() }
 }
 
 #[test]
 fn places_count_physical_lines() {
     let files = Files::new();
-    let table = files
-        .read("a.csv", "text,label\r\n\r\n\"a\r\nb\",x\r\nc,y\r\n")
-        .unwrap();
+    let table = files.read("a.csv", "text,label\r\n\r\n\"a\r\nb\",x\r\nc,y\r\n").unwrap();
     assert_eq!(table.places, [3, 5]);
-    let table = files
-        .read(
-            "a.jsonl",
-            "\n{\"text\":\"a\",\"label\":1}\n\n{\"text\":\"b\",\"label\":1}",
-        )
-        .unwrap();
+    let table =
+        files.read("a.jsonl", "\n{\"text\":\"a\",\"label\":1}\n\n{\"text\":\"b\",\"label\":1}").unwrap();
     assert_eq!(table.places, [2, 4]);
 }
 
@@ -55,18 +46,12 @@ fn places_count_physical_lines() {
 fn a_missing_column_lists_those_there_are() {
     let files = Files::new();
     let path = files.put("a.csv", "sentence,label\na,x\n");
-    let options = ReadOptions {
-        text: Some(vec!["sentense".to_owned()]),
-        ..labelled()
-    };
+    let options = ReadOptions { text: Some(vec!["sentense".to_owned()]), ..labelled() };
     let message = Table::read(&path, &options).unwrap_err().to_string();
     let want =
         "a.csv: no column \"sentense\" (did you mean \"sentence\"?); the columns are \"sentence\", \"label\"";
     assert!(message.ends_with(want), "{message}");
-    let options = ReadOptions {
-        label: Some("kind".to_owned()),
-        ..labelled()
-    };
+    let options = ReadOptions { label: Some("kind".to_owned()), ..labelled() };
     assert!(matches!(Table::read(&path, &options), Err(Error::InFile { .. })));
 }
 
@@ -75,26 +60,12 @@ fn missing_files_and_formats() {
     let files = Files::new();
     let absent = Table::read(&files.0.path().join("no.csv"), &labelled());
     assert!(matches!(absent, Err(Error::Open { .. })));
-    assert!(matches!(
-        files.read("a.xlsx", "x"),
-        Err(Error::UnknownFormat { .. })
-    ));
+    assert!(matches!(files.read("a.xlsx", "x"), Err(Error::UnknownFormat { .. })));
     let folder = files.0.path().join("folder.csv");
     std::fs::create_dir(&folder).unwrap();
-    assert!(matches!(
-        Table::read(&folder, &labelled()),
-        Err(Error::Read { .. })
-    ));
-    let options = ReadOptions {
-        format: Some(Format::Csv),
-        ..labelled()
-    };
-    assert_eq!(
-        Table::read(&files.put("a.data", "text,label\na,x\n"), &options)
-            .unwrap()
-            .len(),
-        1
-    );
+    assert!(matches!(Table::read(&folder, &labelled()), Err(Error::Read { .. })));
+    let options = ReadOptions { format: Some(Format::Csv), ..labelled() };
+    assert_eq!(Table::read(&files.put("a.data", "text,label\na,x\n"), &options).unwrap().len(), 1);
 }
 
 #[test]
@@ -130,14 +101,7 @@ fn blank_texts_are_kept_and_counted() {
     let csv = "text,label\n\"\",x\n\u{200B}\u{2060}\u{FEFF},x\n \u{AD}\t,y\na\u{200B},y\n";
     let table = files.read("a.csv", csv).unwrap();
     assert_eq!((table.len(), table.blank), (4, 3));
-    assert!(
-        table
-            .notes
-            .iter()
-            .any(|note| note == "3 of 4 rows have a blank text"),
-        "{:?}",
-        table.notes
-    );
+    assert!(table.notes.iter().any(|note| note == "3 of 4 rows have a blank text"), "{:?}", table.notes);
     assert_eq!(table.subset(&[3, 0, 99]).texts, ["a\u{200B}", ""]);
     assert_eq!(table.subset(&[3, 0]).blank, 1);
     assert!(is_blank("") && is_blank("\u{200F}\u{0}\r\n\u{3000}") && !is_blank("."));
@@ -148,10 +112,7 @@ fn a_label_column_that_holds_texts() {
     let files = Files::new();
     let csv = format!("text,label\na,{}\n", "long ".repeat(100));
     let message = files.read("a.csv", csv).unwrap_err().to_string();
-    assert!(
-        message.contains("line 2, column \"label\": a label of more than 256 characters"),
-        "{message}"
-    );
+    assert!(message.contains("line 2, column \"label\": a label of more than 256 characters"), "{message}");
 }
 
 #[test]
@@ -161,14 +122,8 @@ fn the_hash_is_that_of_the_bytes() {
     let want = "cf4ae2aa7a83ef12c1fbddcb7cb4354f92fb9345ca01540bf752a590ccd65855";
     let table = files.read("a.csv", "text,label\na,x\n").unwrap();
     assert_eq!(table.sha256, want);
-    assert_eq!(
-        table.sha256,
-        files.read("b.csv", "text,label\na,x\n").unwrap().sha256
-    );
-    assert_ne!(
-        table.sha256,
-        files.read("c.csv", "text,label\r\na,x\n").unwrap().sha256
-    );
+    assert_eq!(table.sha256, files.read("b.csv", "text,label\na,x\n").unwrap().sha256);
+    assert_ne!(table.sha256, files.read("c.csv", "text,label\r\na,x\n").unwrap().sha256);
 }
 
 /// Endless bytes, counting how many were taken.
@@ -204,21 +159,11 @@ fn a_line_of_100_megabytes_is_refused_early() {
     ];
     for (format, head, byte) in cases {
         let taken = Arc::new(AtomicUsize::new(0));
-        let input = Endless {
-            head,
-            byte,
-            taken: taken.clone(),
-            most: 100 << 20,
-        };
+        let input = Endless { head, byte, taken: taken.clone(), most: 100 << 20 };
         let result = Reader::from_read("endless", input, format).map(Iterator::count);
-        let Err(error) = result else {
-            panic!("{format} {byte}: accepted")
-        };
+        let Err(error) = result else { panic!("{format} {byte}: accepted") };
         assert!(matches!(error, Error::TooLong { .. }), "{format} {byte}: {error}");
-        assert!(
-            taken.load(Ordering::Relaxed) <= MAX_RECORD + (128 << 10),
-            "{format} {byte}"
-        );
+        assert!(taken.load(Ordering::Relaxed) <= MAX_RECORD + (128 << 10), "{format} {byte}");
     }
 }
 
@@ -236,10 +181,7 @@ fn too_many_columns_are_refused() {
     let header = vec!["c"; 5000].join(",");
     let result = Reader::from_read("wide", std::io::Cursor::new(header), Format::Csv);
     assert!(matches!(result.err(), Some(Error::TooManyColumns { .. })));
-    let rows: String = (0..5000)
-        .map(|i| format!("{{\"k{i}\":1}}"))
-        .collect::<Vec<_>>()
-        .join("\n");
+    let rows: String = (0..5000).map(|i| format!("{{\"k{i}\":1}}")).collect::<Vec<_>>().join("\n");
     let reader = Reader::from_read("wide", std::io::Cursor::new(rows), Format::JsonLines).unwrap();
     assert!(matches!(reader.last(), Some(Err(Error::TooManyColumns { .. }))));
 }
@@ -253,14 +195,7 @@ fn json_keeps_types_and_later_keys() {
     assert_eq!(first.fields, [Value::Int(1), Value::Text("x".to_owned())]);
     let second = reader.next().unwrap().unwrap();
     assert_eq!(reader.columns(), ["b", "a", "c"]);
-    assert_eq!(
-        second.fields,
-        [
-            Value::Missing,
-            Value::Null,
-            Value::Nested(serde_json::json!([1.5]))
-        ]
-    );
+    assert_eq!(second.fields, [Value::Missing, Value::Null, Value::Nested(serde_json::json!([1.5]))]);
     assert_eq!(first.get(2), &Value::Missing);
     assert!(reader.next().is_none());
 }
@@ -285,15 +220,7 @@ fn lines_keep_blank_ones() {
 fn a_reader_stops_at_its_first_error() {
     let mut reader = Reader::from_read("-", std::io::Cursor::new("a,b\n1,2\n3\n4,5\n"), Format::Csv).unwrap();
     assert!(reader.next().unwrap().is_ok());
-    assert!(matches!(
-        reader.next(),
-        Some(Err(Error::Ragged {
-            line: 3,
-            got: 1,
-            want: 2,
-            ..
-        }))
-    ));
+    assert!(matches!(reader.next(), Some(Err(Error::Ragged { line: 3, got: 1, want: 2, .. }))));
     assert!(reader.next().is_none());
 }
 
@@ -306,28 +233,16 @@ fn columns_by_content_are_said() {
     assert_eq!(table.text_columns, ["v3"]);
     assert_eq!(table.label_column.as_deref(), Some("v2"));
     assert_eq!(table.notes.len(), 2);
-    assert!(
-        table
-            .notes
-            .iter()
-            .all(|note| note.contains("found by its content"))
-    );
+    assert!(table.notes.iter().all(|note| note.contains("found by its content")));
 }
 
 #[test]
 fn pairs_overlaps_and_conflicts() {
     let files = Files::new();
-    let a = files
-        .read(
-            "a.csv",
-            "sentence1,sentence2,label\na,b,0\na,c,1\na,b,1\nd,e,1\nd,e,1\n",
-        )
-        .unwrap();
+    let a = files.read("a.csv", "sentence1,sentence2,label\na,b,0\na,c,1\na,b,1\nd,e,1\nd,e,1\n").unwrap();
     assert_eq!(a.pairs.as_deref().unwrap(), ["b", "c", "b", "e", "e"]);
     assert_eq!(filbert_data::conflicting(&a), 2);
-    let b = files
-        .read("b.csv", "sentence1,sentence2,label\nd,e,1\na,e,1\na,b,0\nd,e,0\n")
-        .unwrap();
+    let b = files.read("b.csv", "sentence1,sentence2,label\nd,e,1\na,e,1\na,b,0\nd,e,0\n").unwrap();
     assert_eq!(filbert_data::exact_overlap(&a, &b), 3);
 }
 

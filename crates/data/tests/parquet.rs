@@ -48,10 +48,7 @@ fn two_columns(group: &mut Group) {
 }
 
 fn labelled() -> ReadOptions {
-    ReadOptions {
-        need_label: true,
-        ..ReadOptions::default()
-    }
+    ReadOptions { need_label: true, ..ReadOptions::default() }
 }
 
 fn file(folder: &tempfile::TempDir, name: &str) -> PathBuf {
@@ -163,44 +160,19 @@ fn labels() {
         Table::read(&path, &labelled()).map(|table| table.labels)
     }
     let folder = tempfile::tempdir().unwrap();
-    assert_eq!(
-        of::<Int32Type>(&folder, "int32 label", &[1, -2]).unwrap(),
-        ["1", "-2"]
-    );
-    assert_eq!(
-        of::<Int64Type>(&folder, "int64 label", &[1, 10]).unwrap(),
-        ["1", "10"]
-    );
-    assert_eq!(
-        of::<BoolType>(&folder, "boolean label", &[true, false]).unwrap(),
-        ["true", "false"]
-    );
-    assert_eq!(
-        of::<DoubleType>(&folder, "double label", &[1.0, 0.0]).unwrap(),
-        ["1", "0"]
-    );
+    assert_eq!(of::<Int32Type>(&folder, "int32 label", &[1, -2]).unwrap(), ["1", "-2"]);
+    assert_eq!(of::<Int64Type>(&folder, "int64 label", &[1, 10]).unwrap(), ["1", "10"]);
+    assert_eq!(of::<BoolType>(&folder, "boolean label", &[true, false]).unwrap(), ["true", "false"]);
+    assert_eq!(of::<DoubleType>(&folder, "double label", &[1.0, 0.0]).unwrap(), ["1", "0"]);
     assert_eq!(
         of::<ByteArrayType>(&folder, "binary label (UTF8)", &strings(&["x", "y"])).unwrap(),
         ["x", "y"]
     );
-    assert_eq!(
-        of::<ByteArrayType>(&folder, "binary label", &strings(&["x", "y"])).unwrap(),
-        ["x", "y"]
-    );
-    let fraction = of::<DoubleType>(&folder, "double label", &[1.0, 0.5])
-        .unwrap_err()
-        .to_string();
-    assert!(
-        fraction.contains("row 2, column \"label\"") && fraction.contains("regression"),
-        "{fraction}"
-    );
-    let gap = of::<DoubleType>(&folder, "double label", &[1.0, f64::NAN])
-        .unwrap_err()
-        .to_string();
-    assert!(
-        gap.contains("row 2, column \"label\": the label is empty"),
-        "{gap}"
-    );
+    assert_eq!(of::<ByteArrayType>(&folder, "binary label", &strings(&["x", "y"])).unwrap(), ["x", "y"]);
+    let fraction = of::<DoubleType>(&folder, "double label", &[1.0, 0.5]).unwrap_err().to_string();
+    assert!(fraction.contains("row 2, column \"label\"") && fraction.contains("regression"), "{fraction}");
+    let gap = of::<DoubleType>(&folder, "double label", &[1.0, f64::NAN]).unwrap_err().to_string();
+    assert!(gap.contains("row 2, column \"label\": the label is empty"), "{gap}");
 }
 
 #[test]
@@ -211,18 +183,13 @@ fn many_rows_cross_batches_and_pages() {
     let fill = |group: &mut Group| {
         column::<ByteArrayType>(
             group,
-            &texts
-                .iter()
-                .map(|t| ByteArray::from(t.as_str()))
-                .collect::<Vec<_>>(),
+            &texts.iter().map(|t| ByteArray::from(t.as_str())).collect::<Vec<_>>(),
             None,
         );
         column::<Int64Type>(group, &(0..5000).map(|i| i % 3).collect::<Vec<_>>(), None);
     };
-    let properties = WriterProperties::builder()
-        .set_data_page_row_count_limit(700)
-        .set_write_batch_size(100)
-        .build();
+    let properties =
+        WriterProperties::builder().set_data_page_row_count_limit(700).set_write_batch_size(100).build();
     write(&path, SCHEMA, properties, &[&fill]);
     let table = Table::read(&path, &labelled()).unwrap();
     assert_eq!(table.texts, texts);
@@ -248,15 +215,9 @@ fn refusals() {
         column::<Int64Type>(group, &[], None);
     };
     write(&path, SCHEMA, WriterProperties::new(), &[]);
-    assert!(matches!(
-        Table::read(&path, &labelled()),
-        Err(Error::NoRows { .. })
-    ));
+    assert!(matches!(Table::read(&path, &labelled()), Err(Error::NoRows { .. })));
     write(&path, SCHEMA, WriterProperties::new(), &[none]);
-    assert!(matches!(
-        Table::read(&path, &labelled()),
-        Err(Error::NoRows { .. })
-    ));
+    assert!(matches!(Table::read(&path, &labelled()), Err(Error::NoRows { .. })));
 
     let bad = |group: &mut Group| {
         column::<ByteArrayType>(group, &[ByteArray::from("a"), ByteArray::from(vec![0xFF])], None);
@@ -264,10 +225,7 @@ fn refusals() {
     };
     write(&path, SCHEMA, WriterProperties::new(), &[&bad]);
     let utf8 = Table::read(&path, &labelled()).unwrap_err().to_string();
-    assert!(
-        utf8.contains("column \"text\": a text that is not valid UTF-8"),
-        "{utf8}"
-    );
+    assert!(utf8.contains("column \"text\": a text that is not valid UTF-8"), "{utf8}");
 
     let delta = WriterProperties::builder()
         .set_dictionary_enabled(false)
@@ -298,10 +256,7 @@ fn a_file_that_swells_is_refused() {
         .build();
     write(&path, SCHEMA, properties, &[&fill]);
     assert!(path.metadata().unwrap().len() < 64 << 10);
-    assert!(matches!(
-        Table::read(&path, &labelled()),
-        Err(Error::TooLarge { .. })
-    ));
+    assert!(matches!(Table::read(&path, &labelled()), Err(Error::TooLarge { .. })));
 }
 
 fn sample_bytes(version: WriterVersion, codec: Compression) -> Vec<u8> {

@@ -53,9 +53,7 @@ fn spec() -> impl Strategy<Value = SplitSpec> {
 }
 
 fn texts(rows: &[Vec<String>]) -> Vec<Vec<Value>> {
-    rows.iter()
-        .map(|row| row.iter().cloned().map(Value::Text).collect())
-        .collect()
+    rows.iter().map(|row| row.iter().cloned().map(Value::Text).collect()).collect()
 }
 
 proptest! {

@@ -18,12 +18,7 @@ struct Case {
 }
 
 const fn case(what: &'static str, name: &'static str, bytes: &'static [u8], want: Want) -> Case {
-    Case {
-        what,
-        name,
-        bytes,
-        want,
-    }
+    Case { what, name, bytes, want }
 }
 
 // One case to a line.
@@ -85,27 +80,16 @@ const REFUSED: &[Case] = &[
 #[test]
 fn read_or_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let options = ReadOptions {
-        need_label: true,
-        ..ReadOptions::default()
-    };
+    let options = ReadOptions { need_label: true, ..ReadOptions::default() };
     let mut failed = Vec::new();
-    for Case {
-        what,
-        name,
-        bytes,
-        want,
-    } in ACCEPTED.iter().chain(REFUSED)
-    {
+    for Case { what, name, bytes, want } in ACCEPTED.iter().chain(REFUSED) {
         let path = folder.path().join(name);
         std::fs::write(&path, bytes).unwrap();
         let got = Table::read(&path, &options);
         let same = match (&got, want) {
             (Ok(table), Rows(rows)) => {
                 let pairs = table.texts.iter().zip(&table.labels);
-                pairs
-                    .map(|(text, label)| (text.as_str(), label.as_str()))
-                    .eq(rows.iter().copied())
+                pairs.map(|(text, label)| (text.as_str(), label.as_str())).eq(rows.iter().copied())
             }
             (Err(error), Refused(piece)) => {
                 let message = error.to_string();
@@ -114,9 +98,7 @@ fn read_or_refused() {
             _ => false,
         };
         if !same {
-            let got = got
-                .map(|table| (table.texts, table.labels))
-                .map_err(|error| error.to_string());
+            let got = got.map(|table| (table.texts, table.labels)).map_err(|error| error.to_string());
             failed.push(format!("{what}: {got:?}"));
         }
     }

@@ -30,10 +30,7 @@ impl Default for Context {
 impl Context {
     /// A context on `device`, with an empty pool.
     pub fn new(device: Device) -> Self {
-        Self {
-            device,
-            pool: Arc::default(),
-        }
+        Self { device, pool: Arc::default() }
     }
 
     /// The device.

@@ -52,10 +52,7 @@ pub struct Gradients {
 impl Gradients {
     /// None yet, for the parameters of `params`.
     pub fn new(params: &Params) -> Self {
-        Self {
-            current: vec![None; params.len()],
-            spare: vec![None; params.len()],
-        }
+        Self { current: vec![None; params.len()], spare: vec![None; params.len()] }
     }
 
     /// The gradient of a parameter, if it has received one since [`clear`](Self::clear).
@@ -105,10 +102,9 @@ impl Gradients {
                 }
                 Gradient::Dense(all)
             }
-            Some(Gradient::Rows {
-                rows: old,
-                values: old_values,
-            }) => merge(isa, (&old, &old_values), (&rows, &values), width),
+            Some(Gradient::Rows { rows: old, values: old_values }) => {
+                merge(isa, (&old, &old_values), (&rows, &values), width)
+            }
         };
         self.current[id.0] = Some(merged);
     }

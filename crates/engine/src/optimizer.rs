@@ -30,13 +30,7 @@ pub struct AdamWSettings {
 
 impl Default for AdamWSettings {
     fn default() -> Self {
-        Self {
-            beta1: 0.9,
-            beta2: 0.999,
-            eps: 1e-8,
-            weight_decay: 0.01,
-            clip_norm: 1.0,
-        }
+        Self { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.01, clip_norm: 1.0 }
     }
 }
 
@@ -60,17 +54,7 @@ struct State {
 impl Optimizer {
     /// For the parameters of `params`, all moments zero.
     pub fn new(params: &Params, settings: AdamWSettings) -> Self {
-        Self {
-            settings,
-            step: 0,
-            states: vec![
-                State {
-                    owed: 1.0,
-                    ..State::default()
-                };
-                params.len()
-            ],
-        }
+        Self { settings, step: 0, states: vec![State { owed: 1.0, ..State::default() }; params.len()] }
     }
 
     /// The number of updates so far.
@@ -92,9 +76,7 @@ impl Optimizer {
             if state.touched.get(row).is_some_and(|touched| !touched) {
                 state.touched[row] = true;
                 if factor != 1.0 {
-                    param.value[row * width..(row + 1) * width]
-                        .iter_mut()
-                        .for_each(|x| *x *= factor);
+                    param.value[row * width..(row + 1) * width].iter_mut().for_each(|x| *x *= factor);
                 }
             }
         }
@@ -106,11 +88,7 @@ impl Optimizer {
             let state = &mut self.states[id.0];
             if state.owed != 1.0 {
                 let (width, factor) = (param.width(), state.owed as f32);
-                let rows = param
-                    .value
-                    .par_chunks_mut(width)
-                    .zip(&state.touched)
-                    .with_min_len(ROWS_PER_TASK);
+                let rows = param.value.par_chunks_mut(width).zip(&state.touched).with_min_len(ROWS_PER_TASK);
                 rows.filter(|(_, touched)| !**touched)
                     .for_each(|(row, _)| row.iter_mut().for_each(|x| *x *= factor));
                 state.owed = 1.0;
@@ -134,10 +112,7 @@ impl Optimizer {
         for (id, param) in params.iter().filter(|(_, p)| p.trainable) {
             let sum = gradients.get(id).map_or(0.0, |g| sum_of_squares(isa, g.values()));
             if !sum.is_finite() {
-                return Err(Error::NotFinite {
-                    parameter: param.name.clone(),
-                    step: self.step + 1,
-                });
+                return Err(Error::NotFinite { parameter: param.name.clone(), step: self.step + 1 });
             }
             squares += sum;
         }
@@ -145,37 +120,16 @@ impl Optimizer {
         // The small constant is PyTorch's clip_grad_norm_'s.
         let gradient_scale = (self.settings.clip_norm / (norm + 1e-6)).min(1.0);
         self.step += 1;
-        let AdamWSettings {
-            beta1,
-            beta2,
-            eps,
-            weight_decay,
-            ..
-        } = self.settings;
+        let AdamWSettings { beta1, beta2, eps, weight_decay, .. } = self.settings;
         for (id, param) in params.iter_mut().filter(|(_, p)| p.trainable) {
             let decay = if param.decay { weight_decay } else { 0.0 };
-            let adam = AdamW {
-                lr,
-                beta1,
-                beta2,
-                eps,
-                decay,
-                step: self.step,
-                gradient_scale,
-            };
+            let adam = AdamW { lr, beta1, beta2, eps, decay, step: self.step, gradient_scale };
             let (width, state) = (param.width(), &mut self.states[id.0]);
             state.reserve(param.value.len(), param.row_sparse.then_some(width));
             let update = adam.prepare();
             match gradients.get(id) {
                 Some(Gradient::Dense(g)) if state.touched.is_empty() => {
-                    adamw_update(
-                        isa,
-                        &mut param.value,
-                        &mut state.m,
-                        &mut state.v,
-                        Some(g),
-                        &update,
-                    );
+                    adamw_update(isa, &mut param.value, &mut state.m, &mut state.v, Some(g), &update);
                 }
                 None if state.touched.is_empty() => {
                     adamw_update(isa, &mut param.value, &mut state.m, &mut state.v, None, &update);

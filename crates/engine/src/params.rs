@@ -47,12 +47,7 @@ impl Params {
     pub fn add(&mut self, param: Param) -> Result<ParamId, Error> {
         let wanted = param.shape.iter().product();
         if param.value.len() != wanted {
-            return Err(Error::Shape {
-                op: "parameter",
-                what: "value",
-                got: param.value.len(),
-                wanted,
-            });
+            return Err(Error::Shape { op: "parameter", what: "value", got: param.value.len(), wanted });
         }
         let id = ParamId(self.list.len());
         if self.by_name.insert(param.name.clone(), id).is_some() {

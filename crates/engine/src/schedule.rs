@@ -66,13 +66,7 @@ mod tests {
             Case(Decay::Linear, 100, 100, 0.0),
         ];
         for Case(decay, warmup, step, wanted) in cases {
-            let rate = Schedule {
-                peak: 1.0,
-                warmup,
-                total: 100,
-                decay,
-            }
-            .rate(step);
+            let rate = Schedule { peak: 1.0, warmup, total: 100, decay }.rate(step);
             assert!(
                 (rate - wanted).abs() < 1e-6,
                 "{decay:?}, warm-up {warmup}, step {step}: {rate}, not {wanted}"

@@ -20,17 +20,11 @@ pub struct Mode {
 
 impl Mode {
     /// For inference: nothing is remembered, nothing is dropped.
-    pub const EVALUATE: Self = Self {
-        record: false,
-        dropout: None,
-    };
+    pub const EVALUATE: Self = Self { record: false, dropout: None };
 
     /// For a step of training with the dropout masks of `key`.
     pub const fn train(key: u64) -> Self {
-        Self {
-            record: true,
-            dropout: Some(key),
-        }
+        Self { record: true, dropout: Some(key) }
     }
 }
 
@@ -53,10 +47,7 @@ impl Var {
 
     /// A value that no gradient flows into.
     pub fn constant(value: Tensor) -> Self {
-        Self {
-            value: Arc::new(value),
-            node: None,
-        }
+        Self { value: Arc::new(value), node: None }
     }
 }
 
@@ -115,13 +106,7 @@ pub struct Tape<'a> {
 impl<'a> Tape<'a> {
     /// An empty tape over the weights of `params`.
     pub fn new(context: &'a Context, params: &'a Params, mode: Mode) -> Self {
-        Self {
-            context,
-            params,
-            mode,
-            nodes: Vec::new(),
-            sites: 0,
-        }
+        Self { context, params, mode, nodes: Vec::new(), sites: 0 }
     }
 
     /// The context.
@@ -157,10 +142,7 @@ impl<'a> Tape<'a> {
     /// A value that its own way back holds too.
     pub(crate) fn push_shared(&mut self, value: Arc<Tensor>, op: impl Backward + 'a) -> Var {
         self.nodes.push(Box::new(op));
-        Var {
-            value,
-            node: Some(NodeId(self.nodes.len() - 1)),
-        }
+        Var { value, node: Some(NodeId(self.nodes.len() - 1)) }
     }
 
     /// Walks back from `from`, a `[1, 1]` value whose gradient is 1, and adds to `gradients`. Nothing happens where
@@ -170,12 +152,7 @@ impl<'a> Tape<'a> {
     /// If `from` is not a single number.
     pub fn backward(self, from: &Var, gradients: &mut Gradients) -> Result<(), Error> {
         if from.value.len() != 1 {
-            return Err(Error::Shape {
-                op: "backward",
-                what: "the loss",
-                got: from.value.len(),
-                wanted: 1,
-            });
+            return Err(Error::Shape { op: "backward", what: "the loss", got: from.value.len(), wanted: 1 });
         }
         let mut seed = self.context.scratch(1, 1);
         seed[0] = 1.0;
@@ -199,12 +176,7 @@ impl<'a> Tape<'a> {
         let mut slots: Vec<Option<Tensor>> = Vec::new();
         slots.resize_with(self.nodes.len(), || None);
         slots[start.0] = Some(seed);
-        let mut pass = Pass {
-            context: self.context,
-            params: self.params,
-            gradients,
-            slots,
-        };
+        let mut pass = Pass { context: self.context, params: self.params, gradients, slots };
         for (i, op) in self.nodes.into_iter().enumerate().rev() {
             if let Some(dy) = pass.slots[i].take() {
                 op.backward(dy, &mut pass);

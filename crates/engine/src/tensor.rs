@@ -21,12 +21,7 @@ impl Tensor {
     /// If `data` has not `rows * cols` elements.
     pub fn from_vec(data: Vec<f32>, rows: usize, cols: usize) -> Self {
         assert_eq!(data.len(), rows * cols, "a [{rows}, {cols}] matrix");
-        Self {
-            data,
-            rows,
-            cols,
-            pool: None,
-        }
+        Self { data, rows, cols, pool: None }
     }
 
     /// Rows.
@@ -83,12 +78,7 @@ impl Pool {
         } else {
             data.truncate(len);
         }
-        Tensor {
-            data,
-            rows,
-            cols,
-            pool: Some(Arc::clone(self)),
-        }
+        Tensor { data, rows, cols, pool: Some(Arc::clone(self)) }
     }
 
     /// The smallest free buffer that holds `len` elements and at most half as many again.
@@ -126,11 +116,7 @@ mod tests {
         let first = pool.take(10, 10);
         let address = first.as_ptr();
         drop(first);
-        assert_eq!(
-            pool.take(9, 10).as_ptr(),
-            address,
-            "a slightly smaller one reuses it"
-        );
+        assert_eq!(pool.take(9, 10).as_ptr(), address, "a slightly smaller one reuses it");
         assert_eq!(pool.take(2, 2).len(), 4, "a much smaller one does not");
         pool.clear();
         assert!(pool.0.lock().unwrap().is_empty());

@@ -36,12 +36,7 @@ pub(crate) struct Series {
 
 impl Series {
     pub(crate) fn new(name: &'static str, value: f64) -> Self {
-        Self {
-            name,
-            value,
-            draws: Vec::new(),
-            undefined: 0,
-        }
+        Self { name, value, draws: Vec::new(), undefined: 0 }
     }
 
     /// The metric on the sample itself.
@@ -62,11 +57,7 @@ impl Series {
     pub(crate) fn finish(mut self, bound: Option<(f64, f64)>, gaps: &mut Gaps) -> Estimate {
         let drawn = self.draws.len() + self.undefined;
         if self.draws.is_empty() || self.undefined as f64 > UNDEFINED_SHARE * drawn as f64 {
-            let reason = if drawn == 0 {
-                &mut gaps.undrawn
-            } else {
-                &mut gaps.undefined
-            };
+            let reason = if drawn == 0 { &mut gaps.undrawn } else { &mut gaps.undefined };
             reason.push(self.name);
             return Estimate::bare(self.value);
         }
@@ -115,8 +106,7 @@ impl Gaps {
             (self.constant, "every resample gave the same value"),
         ];
         let told = reasons.into_iter().filter(|(names, _)| !names.is_empty());
-        told.map(|(names, reason)| format!("no interval for {}: {reason}", names.join(", ")))
-            .collect()
+        told.map(|(names, reason)| format!("no interval for {}: {reason}", names.join(", "))).collect()
     }
 }
 
@@ -149,16 +139,7 @@ mod tests {
         assert_eq!(affordable(&options, 3_000_000), 500);
         assert_eq!(affordable(&options, 50_000_000), FEWEST);
         assert_eq!(affordable(&options, usize::MAX), 0);
-        assert_eq!(
-            affordable(
-                &Options {
-                    resamples: 0,
-                    ..options
-                },
-                10
-            ),
-            0
-        );
+        assert_eq!(affordable(&Options { resamples: 0, ..options }, 10), 0);
     }
 
     #[test]

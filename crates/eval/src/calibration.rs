@@ -20,10 +20,8 @@ pub(crate) struct Bin {
 /// of one confidence stay together: a cut inside a run of equal values moves to the run's end, so the bins do
 /// not depend on the order of the rows. Cuts that fall together leave fewer than 15 bins; none is empty.
 pub(crate) fn equal_mass_bins(checked: &Checked<'_>) -> Vec<Bin> {
-    let mut rows: Vec<(f32, bool)> = checked
-        .each_row()
-        .map(|(p, label, predicted)| (p[predicted], label == predicted))
-        .collect();
+    let mut rows: Vec<(f32, bool)> =
+        checked.each_row().map(|(p, label, predicted)| (p[predicted], label == predicted)).collect();
     rows.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     let mut bins = Vec::with_capacity(ECE_BINS);
     let mut start = 0;
@@ -53,8 +51,6 @@ pub(crate) fn equal_mass_bins(checked: &Checked<'_>) -> Vec<Bin> {
 /// perfectly calibrated model has a value above 0 on any finite sample, so no interval is given.
 pub(crate) fn expected_error(bins: &[Bin]) -> f64 {
     let rows: u64 = bins.iter().map(|bin| bin.rows).sum();
-    let gaps = bins
-        .iter()
-        .map(|bin| (bin.correct as f64 - bin.rows as f64 * bin.confidence).abs());
+    let gaps = bins.iter().map(|bin| (bin.correct as f64 - bin.rows as f64 * bin.confidence).abs());
     gaps.sum::<f64>() / rows.max(1) as f64
 }

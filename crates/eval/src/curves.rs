@@ -66,11 +66,7 @@ fn steps(scores: &[f32], positive: &[bool]) -> Result<Steps, Error> {
     if positives == 0 || negatives == 0 {
         return Err(one_sided(positive));
     }
-    Ok(Steps {
-        points,
-        positives: positives as f64,
-        negatives: negatives as f64,
-    })
+    Ok(Steps { points, positives: positives as f64, negatives: negatives as f64 })
 }
 
 /// The ROC curve of `scores` (any finite numbers, higher for positives), one per row, from (0, 0) to (1, 1).
@@ -80,32 +76,17 @@ fn steps(scores: &[f32], positive: &[bool]) -> Result<Steps, Error> {
 /// [`Error::NoRows`], [`Error::TooManyRows`], [`Error::Length`], [`Error::NotFinite`], and
 /// [`Error::OneSided`] where positives or negatives are missing.
 pub fn roc_curve(scores: &[f32], positive: &[bool]) -> Result<Vec<RocPoint>, Error> {
-    let Steps {
-        points,
-        positives,
-        negatives,
-    } = steps(scores, positive)?;
-    let mut curve = vec![RocPoint {
-        fpr: 0.0,
-        tpr: 0.0,
-        threshold: None,
-    }];
+    let Steps { points, positives, negatives } = steps(scores, positive)?;
+    let mut curve = vec![RocPoint { fpr: 0.0, tpr: 0.0, threshold: None }];
     for (index, &(threshold, tp, fp)) in points.iter().enumerate() {
         // An inner point whose step towards it equals the step away from it adds no corner.
-        let corner = match (
-            index.checked_sub(1).and_then(|i| points.get(i)),
-            points.get(index + 1),
-        ) {
+        let corner = match (index.checked_sub(1).and_then(|i| points.get(i)), points.get(index + 1)) {
             (Some(before), Some(after)) => (tp - before.1, fp - before.2) != (after.1 - tp, after.2 - fp),
             _ => true,
         };
         if corner {
             let (fpr, tpr) = (fp as f64 / negatives, tp as f64 / positives);
-            curve.push(RocPoint {
-                fpr,
-                tpr,
-                threshold: Some(threshold),
-            });
+            curve.push(RocPoint { fpr, tpr, threshold: Some(threshold) });
         }
     }
     Ok(curve)
@@ -118,14 +99,8 @@ pub fn roc_curve(scores: &[f32], positive: &[bool]) -> Result<Vec<RocPoint>, Err
 /// # Errors
 /// As [`roc_curve`].
 pub fn pr_curve(scores: &[f32], positive: &[bool]) -> Result<Vec<PrPoint>, Error> {
-    let Steps {
-        points, positives, ..
-    } = steps(scores, positive)?;
-    let start = PrPoint {
-        recall: 0.0,
-        precision: 1.0,
-        threshold: None,
-    };
+    let Steps { points, positives, .. } = steps(scores, positive)?;
+    let start = PrPoint { recall: 0.0, precision: 1.0, threshold: None };
     let rest = points.iter().map(|&(threshold, tp, fp)| PrPoint {
         recall: tp as f64 / positives,
         precision: tp as f64 / (tp + fp) as f64,

@@ -40,33 +40,18 @@ pub struct Estimate {
 impl Estimate {
     /// A value that has no interval.
     pub fn bare(value: f64) -> Self {
-        Self {
-            value,
-            low: None,
-            high: None,
-            method: Method::None,
-        }
+        Self { value, low: None, high: None, method: Method::None }
     }
 
     /// A value between two bounds, which are widened where rounding or the bootstrap's bias would leave the
     /// value outside.
     pub(crate) fn between(value: f64, low: f64, high: f64, method: Method) -> Self {
-        Self {
-            value,
-            low: Some(low.min(value)),
-            high: Some(high.max(value)),
-            method,
-        }
+        Self { value, low: Some(low.min(value)), high: Some(high.max(value)), method }
     }
 
     /// The estimate of `f(value)` for an increasing `f`; the interval's ends move along.
     pub(crate) fn mapped(self, f: impl Fn(f64) -> f64) -> Self {
-        Self {
-            value: f(self.value),
-            low: self.low.map(&f),
-            high: self.high.map(&f),
-            method: self.method,
-        }
+        Self { value: f(self.value), low: self.low.map(&f), high: self.high.map(&f), method: self.method }
     }
 }
 
@@ -88,10 +73,7 @@ pub(crate) fn score_interval(p: f64, n: f64) -> (f64, f64) {
     let centre = p + z2 / (2.0 * n);
     let half = Z95 * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).max(0.0).sqrt();
     let scale = 1.0 + z2 / n;
-    (
-        ((centre - half) / scale).clamp(0.0, 1.0),
-        ((centre + half) / scale).clamp(0.0, 1.0),
-    )
+    (((centre - half) / scale).clamp(0.0, 1.0), ((centre + half) / scale).clamp(0.0, 1.0))
 }
 
 #[cfg(test)]
@@ -112,10 +94,7 @@ mod tests {
     fn wilson_at_the_ends_is_not_certain() {
         let (all, none) = (wilson(10, 10), wilson(0, 10));
         assert_eq!((all.value, all.high), (1.0, Some(1.0)));
-        assert!(
-            all.low
-                .is_some_and(|low| (low - 10.0 / (10.0 + Z95 * Z95)).abs() < 1e-12)
-        );
+        assert!(all.low.is_some_and(|low| (low - 10.0 / (10.0 + Z95 * Z95)).abs() < 1e-12));
         assert_eq!((none.value, none.low), (0.0, Some(0.0)));
         assert_eq!(wilson(0, 0), Estimate::bare(0.0));
     }

@@ -42,20 +42,14 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            seed: 0,
-            resamples: 2000,
-        }
+        Self { seed: 0, resamples: 2000 }
     }
 }
 
 impl Options {
     pub(crate) fn check(self) -> Result<(), Error> {
         if self.resamples > MAX_RESAMPLES {
-            return Err(Error::TooManyResamples {
-                found: self.resamples,
-                most: MAX_RESAMPLES,
-            });
+            return Err(Error::TooManyResamples { found: self.resamples, most: MAX_RESAMPLES });
         }
         Ok(())
     }
@@ -84,11 +78,7 @@ impl<'a> Inputs<'a> {
             return Err(Error::Positive { index, classes });
         }
         let mut predicted = Vec::with_capacity(rows);
-        for (row, (&label, p)) in self
-            .labels
-            .iter()
-            .zip(self.probabilities.chunks_exact(classes))
-            .enumerate()
+        for (row, (&label, p)) in self.labels.iter().zip(self.probabilities.chunks_exact(classes)).enumerate()
         {
             if label >= classes {
                 return Err(Error::LabelOutOfRange { row, label, classes });
@@ -119,19 +109,14 @@ impl Checked<'_> {
     /// Each row's probabilities, label and prediction.
     pub(crate) fn each_row(&self) -> impl Iterator<Item = (&[f32], usize, usize)> {
         let probabilities = self.probabilities.chunks_exact(self.classes.len());
-        probabilities
-            .zip(self.labels.iter().zip(&self.predicted))
-            .map(|(p, (&l, &c))| (p, l, c))
+        probabilities.zip(self.labels.iter().zip(&self.predicted)).map(|(p, (&l, &c))| (p, l, c))
     }
 }
 
 /// At least `least` names, none twice.
 pub(crate) fn check_names(names: &[String], least: usize) -> Result<(), Error> {
     if names.len() < least {
-        return Err(Error::TooFewClasses {
-            found: names.len(),
-            least,
-        });
+        return Err(Error::TooFewClasses { found: names.len(), least });
     }
     let mut seen = HashSet::with_capacity(names.len());
     match names.iter().find(|name| !seen.insert(name.as_str())) {
@@ -155,22 +140,14 @@ pub(crate) fn check_shape(
     }
     match rows.checked_mul(classes) {
         Some(expected) if expected == found => Ok(()),
-        expected => Err(Error::Length {
-            what,
-            expected: expected.unwrap_or(usize::MAX),
-            found,
-        }),
+        expected => Err(Error::Length { what, expected: expected.unwrap_or(usize::MAX), found }),
     }
 }
 
 /// Every value of a row a number in [0, 1].
 pub(crate) fn check_probabilities(row: usize, values: &[f32]) -> Result<(), Error> {
     match values.iter().position(|p| !(0.0..=1.0).contains(p)) {
-        Some(class) => Err(Error::NotAProbability {
-            row,
-            class,
-            value: values[class],
-        }),
+        Some(class) => Err(Error::NotAProbability { row, class, value: values[class] }),
         None => Ok(()),
     }
 }

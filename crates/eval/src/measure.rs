@@ -41,28 +41,14 @@ pub fn measure(inputs: &Inputs<'_>, options: &Options) -> Result<Report, Error> 
     let per_class = per_class(&checked, &tally, &rankings);
     let mut notes = class_notes(&checked, &tally);
     let rankings = rankings.summarised(checked.positive);
-    let sample = Sample {
-        checked: &checked,
-        tally: &tally,
-        losses: RowLosses::of(&checked),
-        rankings,
-    };
+    let sample = Sample { checked: &checked, tally: &tally, losses: RowLosses::of(&checked), rankings };
     let metrics = sample.metrics(options, &mut notes);
     let confusion = confusion(&checked, &per_class);
     if confusion.is_none() {
-        notes.push(format!(
-            "no confusion matrix: it is kept for at most {MAX_CONFUSION_CLASSES} classes"
-        ));
+        notes.push(format!("no confusion matrix: it is kept for at most {MAX_CONFUSION_CLASSES} classes"));
     }
     let positive = checked.positive.map(|positive| checked.classes[positive].clone());
-    Ok(Report {
-        rows: checked.rows() as u64,
-        positive,
-        metrics,
-        per_class,
-        confusion,
-        notes,
-    })
+    Ok(Report { rows: checked.rows() as u64, positive, metrics, per_class, confusion, notes })
 }
 
 /// The sample, in the forms that every resample is computed from.
@@ -99,10 +85,7 @@ impl Sample<'_> {
                 .collect(),
             log_loss: Series::new("log_loss", mean(&self.losses.log)),
             brier: Series::new("brier", mean(&self.losses.brier)),
-            ranks: self
-                .rankings
-                .scores()
-                .map(|r| (Series::new("auc", r.0), Series::new("pr_auc", r.1))),
+            ranks: self.rankings.scores().map(|r| (Series::new("auc", r.0), Series::new("pr_auc", r.1))),
         };
         let draws = affordable(options, rows.saturating_mul(VISITS));
         let cells = Cells::of(checked.labels, &checked.predicted);
@@ -114,12 +97,7 @@ impl Sample<'_> {
             rng.resample(&mut weights);
             cells.tally(&weights, &mut drawn);
             let mean = |losses: &[f64]| {
-                losses
-                    .iter()
-                    .zip(&weights)
-                    .map(|(loss, &w)| loss * f64::from(w))
-                    .sum::<f64>()
-                    / rows as f64
+                losses.iter().zip(&weights).map(|(loss, &w)| loss * f64::from(w)).sum::<f64>() / rows as f64
             };
             let (log, brier) = (mean(&self.losses.log), mean(&self.losses.brier));
             for (series, value) in series.averages.iter_mut().zip(drawn.averages()) {
@@ -145,12 +123,7 @@ impl Sample<'_> {
     }
 
     fn metrics(&self, options: &Options, notes: &mut Vec<String>) -> Metrics {
-        let Resampled {
-            averages,
-            log_loss,
-            brier,
-            ranks,
-        } = self.resampled(options, notes);
+        let Resampled { averages, log_loss, brier, ranks } = self.resampled(options, notes);
         let accuracy = wilson(self.tally.right() as u64, self.checked.rows() as u64);
         let mut gaps = Gaps::default();
         let bounds = self.tally.averages_at_bound();
@@ -164,20 +137,11 @@ impl Sample<'_> {
         let [macro_f1, weighted_precision, weighted_f1, mcc] = [next(), next(), next(), next()];
         drop(averages);
         // With two classes DeLong gives the AUC's interval, and there is one ranking to ask.
-        let delong = self
-            .checked
-            .positive
-            .and_then(|class| self.rankings.get(class))
-            .map(|r| r.auc().estimate);
+        let delong =
+            self.checked.positive.and_then(|class| self.rankings.get(class)).map(|r| r.auc().estimate);
         let ranks = ranks.map(|(auc, average)| {
-            let bounds = (
-                self.rankings.bound(auc.value()),
-                self.rankings.bound(average.value()),
-            );
-            (
-                delong.unwrap_or_else(|| auc.finish(bounds.0, &mut gaps)),
-                average.finish(bounds.1, &mut gaps),
-            )
+            let bounds = (self.rankings.bound(auc.value()), self.rankings.bound(average.value()));
+            (delong.unwrap_or_else(|| auc.finish(bounds.0, &mut gaps)), average.finish(bounds.1, &mut gaps))
         });
         let (log_loss, brier) = (log_loss.finish(None, &mut gaps), brier.finish(None, &mut gaps));
         notes.extend(gaps.into_notes(options));
@@ -230,25 +194,13 @@ fn confusion(checked: &Checked<'_>, per_class: &[PerClass]) -> Option<Confusion>
         counts[label][predicted] += 1;
     }
     let recall = per_class.iter().map(|class| class.recall).collect();
-    Some(Confusion {
-        labels: checked.classes.to_vec(),
-        counts,
-        recall,
-    })
+    Some(Confusion { labels: checked.classes.to_vec(), counts, recall })
 }
 
 /// Notes on classes that are missing from the labels or from the predictions.
 fn class_notes(checked: &Checked<'_>, tally: &Tally) -> Vec<String> {
-    let missing = |counts: &[f64]| {
-        names(
-            checked
-                .classes
-                .iter()
-                .zip(counts)
-                .filter(|c| *c.1 == 0.0)
-                .map(|c| c.0),
-        )
-    };
+    let missing =
+        |counts: &[f64]| names(checked.classes.iter().zip(counts).filter(|c| *c.1 == 0.0).map(|c| c.0));
     let mut notes = Vec::new();
     let labelled = tally.support.iter().filter(|&&rows| rows > 0.0).count();
     if labelled == 1 {
@@ -260,9 +212,7 @@ fn class_notes(checked: &Checked<'_>, tally: &Tally) -> Vec<String> {
         ));
     }
     if let Some(names) = missing(&tally.predicted) {
-        notes.push(format!(
-            "no row is predicted as {names}: precision counts as 0 there"
-        ));
+        notes.push(format!("no row is predicted as {names}: precision counts as 0 there"));
     }
     notes
 }

@@ -77,13 +77,7 @@ pub struct PerLabel {
 }
 
 /// Metrics that the bootstrap gives intervals to, in the order of [`bootstrapped`].
-const BOOTSTRAPPED: [&str; 5] = [
-    "hamming_loss",
-    "micro_f1",
-    "macro_f1",
-    "weighted_f1",
-    "samples_f1",
-];
+const BOOTSTRAPPED: [&str; 5] = ["hamming_loss", "micro_f1", "macro_f1", "weighted_f1", "samples_f1"];
 
 /// Measures multi-label predictions. Wilson's interval for subset accuracy and per label, bootstrap over rows
 /// (seeded) for the rest.
@@ -104,17 +98,10 @@ pub fn measure(inputs: &MultiInputs<'_>, options: &Options) -> Result<MultiRepor
     }
     let rankings = rank(inputs);
     let values = bootstrapped(&tally, samples_f1.iter().sum(), rows as f64);
-    let mut series: Vec<Series> = BOOTSTRAPPED
-        .iter()
-        .zip(values)
-        .map(|(name, value)| Series::new(name, value))
-        .collect();
-    let mut ranks = rankings.scores().map(|r| {
-        (
-            Series::new("auc", r.0),
-            Series::new("mean_average_precision", r.1),
-        )
-    });
+    let mut series: Vec<Series> =
+        BOOTSTRAPPED.iter().zip(values).map(|(name, value)| Series::new(name, value)).collect();
+    let mut ranks =
+        rankings.scores().map(|r| (Series::new("auc", r.0), Series::new("mean_average_precision", r.1)));
     let draws = affordable(options, inputs.truth.len().saturating_add(rankings.steps()));
     let mut rng = SplitMix64::new(options.seed);
     let mut weights = vec![0; if draws > 0 { rows } else { 0 }];
@@ -155,10 +142,7 @@ pub fn measure(inputs: &MultiInputs<'_>, options: &Options) -> Result<MultiRepor
     drop(finished);
     let ranks = ranks.map(|(auc, average)| {
         let bounds = (rankings.bound(auc.value()), rankings.bound(average.value()));
-        (
-            auc.finish(bounds.0, &mut gaps),
-            average.finish(bounds.1, &mut gaps),
-        )
+        (auc.finish(bounds.0, &mut gaps), average.finish(bounds.1, &mut gaps))
     });
     let metrics = MultiMetrics {
         subset_accuracy: wilson(exact, rows as u64),
@@ -174,16 +158,9 @@ pub fn measure(inputs: &MultiInputs<'_>, options: &Options) -> Result<MultiRepor
     notes.extend(reduced(options, draws, "bootstrap"));
     let unranked = (0..labels).filter(|&label| rankings.get(label).is_none());
     if let Some(names) = names(unranked.map(|label| &inputs.labels[label])) {
-        notes.push(format!(
-            "all or no rows carry {names}: auc and average precision leave it out"
-        ));
+        notes.push(format!("all or no rows carry {names}: auc and average precision leave it out"));
     }
-    Ok(MultiReport {
-        rows: rows as u64,
-        metrics,
-        per_label: per_label(inputs, &tally, &rankings),
-        notes,
-    })
+    Ok(MultiReport { rows: rows as u64, metrics, per_label: per_label(inputs, &tally, &rankings), notes })
 }
 
 /// A ranking of each label that holds for some rows and not for others.
@@ -191,10 +168,7 @@ fn rank(inputs: &MultiInputs<'_>) -> Rankings {
     let labels = inputs.labels.len();
     let mut rankings = Rankings::default();
     for label in 0..labels {
-        let rows = inputs
-            .probabilities
-            .chunks_exact(labels)
-            .zip(inputs.truth.chunks_exact(labels));
+        let rows = inputs.probabilities.chunks_exact(labels).zip(inputs.truth.chunks_exact(labels));
         if let Some(ranking) = Ranking::new(rows.map(|(p, t)| (p[label], t[label]))) {
             rankings.each.push((label, ranking));
         }
@@ -209,17 +183,10 @@ fn check(inputs: &MultiInputs<'_>) -> Result<usize, Error> {
     check_shape(rows, labels, "truth", inputs.truth.len())?;
     check_shape(rows, labels, "probabilities", inputs.probabilities.len())?;
     if inputs.thresholds.len() != labels {
-        return Err(Error::Length {
-            what: "thresholds",
-            expected: labels,
-            found: inputs.thresholds.len(),
-        });
+        return Err(Error::Length { what: "thresholds", expected: labels, found: inputs.thresholds.len() });
     }
     if let Some(label) = inputs.thresholds.iter().position(|t| !(0.0..=1.0).contains(t)) {
-        return Err(Error::Threshold {
-            label,
-            value: inputs.thresholds[label],
-        });
+        return Err(Error::Threshold { label, value: inputs.thresholds[label] });
     }
     for (row, values) in inputs.probabilities.chunks_exact(labels).enumerate() {
         check_probabilities(row, values)?;
@@ -230,12 +197,7 @@ fn check(inputs: &MultiInputs<'_>) -> Result<usize, Error> {
 /// Whether each label is predicted, `[rows, labels]`.
 fn decisions(inputs: &MultiInputs<'_>) -> Vec<bool> {
     let rows = inputs.probabilities.chunks_exact(inputs.labels.len());
-    rows.flat_map(|row| {
-        row.iter()
-            .zip(inputs.thresholds)
-            .map(|(p, threshold)| p >= threshold)
-    })
-    .collect()
+    rows.flat_map(|row| row.iter().zip(inputs.thresholds).map(|(p, threshold)| p >= threshold)).collect()
 }
 
 /// Counts a row `weight` times and gives its own F1.

@@ -48,10 +48,7 @@ pub fn compare(
     options.check()?;
     let (baseline, candidate) = (baseline.check()?, candidate.check()?);
     let differs = [
-        (
-            "the names or order of classes",
-            baseline.classes != candidate.classes,
-        ),
+        ("the names or order of classes", baseline.classes != candidate.classes),
         ("the true labels", baseline.labels != candidate.labels),
         ("the positive class", baseline.positive != candidate.positive),
     ];
@@ -67,10 +64,7 @@ pub fn compare(
         .collect();
     let count = |outcome: (bool, bool)| right.iter().filter(|&&row| row == outcome).count() as u64;
     let (only_baseline, only_candidate) = (count((true, false)), count((false, true)));
-    let gain: Vec<f64> = right
-        .iter()
-        .map(|&(b, c)| f64::from(i8::from(c) - i8::from(b)))
-        .collect();
+    let gain: Vec<f64> = right.iter().map(|&(b, c)| f64::from(i8::from(c) - i8::from(b))).collect();
 
     let old = Rankings::of(&baseline).summarised(baseline.positive);
     let new = Rankings::of(&candidate).summarised(candidate.positive);
@@ -84,20 +78,13 @@ pub fn compare(
     let mut weights = vec![0; if draws > 0 { rows } else { 0 }];
     for draw in 0..draws {
         rng.resample(&mut weights);
-        let sum: f64 = gain
-            .iter()
-            .zip(&weights)
-            .map(|(gain, &weight)| gain * f64::from(weight))
-            .sum();
+        let sum: f64 = gain.iter().zip(&weights).map(|(gain, &weight)| gain * f64::from(weight)).sum();
         accuracy.push(Some(sum / rows as f64));
         if draw < rank_draws
             && let Some(auc) = &mut auc
         {
             let total = weights.len() as u32;
-            auc.push(auc_gain(
-                old.weighted(&weights, total),
-                new.weighted(&weights, total),
-            ));
+            auc.push(auc_gain(old.weighted(&weights, total), new.weighted(&weights, total)));
         }
     }
 
@@ -175,10 +162,7 @@ mod tests {
     #[test]
     fn both_ways_of_counting_agree() {
         let direct = |k: u32, m: u32| {
-            let sum: f64 = (1..=k)
-                .map(f64::from)
-                .map(|i| ((f64::from(m) + i) / i).ln())
-                .sum();
+            let sum: f64 = (1..=k).map(f64::from).map(|i| ((f64::from(m) + i) / i).ln()).sum();
             sum - f64::from(k + m) * std::f64::consts::LN_2
         };
         for (k, m) in [(1001, 1002), (1001, 5000), (20_000, 20_500)] {

@@ -31,21 +31,13 @@ pub fn softmax_rows(logits: &[f32], classes: usize) -> Result<Vec<f32>, Error> {
     }
     if !logits.len().is_multiple_of(classes) {
         let expected = logits.len() / classes * classes;
-        return Err(Error::Length {
-            what: "logits",
-            expected,
-            found: logits.len(),
-        });
+        return Err(Error::Length { what: "logits", expected, found: logits.len() });
     }
     let mut probabilities = Vec::with_capacity(logits.len());
     let mut exponentials = Vec::with_capacity(classes.min(logits.len()));
     for (row, values) in logits.chunks_exact(classes).enumerate() {
         if let Some(class) = values.iter().position(|v| !v.is_finite()) {
-            return Err(Error::NotFinite {
-                row,
-                class,
-                value: values[class],
-            });
+            return Err(Error::NotFinite { row, class, value: values[class] });
         }
         let most = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         exponentials.clear();
@@ -71,10 +63,8 @@ impl RowLosses {
     /// Brier score is scikit-learn's `brier_score_loss`: halved with two classes (so in [0, 1]), not halved
     /// with more (in [0, 2]); its source is G. W. Brier, "Verification of forecasts", 1950.
     pub(crate) fn of(checked: &Checked<'_>) -> Self {
-        let mut losses = Self {
-            log: Vec::with_capacity(checked.rows()),
-            brier: Vec::with_capacity(checked.rows()),
-        };
+        let mut losses =
+            Self { log: Vec::with_capacity(checked.rows()), brier: Vec::with_capacity(checked.rows()) };
         for (p, label, _) in checked.each_row() {
             let own = f64::from(p[label]).clamp(f64::EPSILON, 1.0 - f64::EPSILON);
             losses.log.push(-own.ln());
@@ -110,23 +100,10 @@ mod tests {
     #[test]
     fn softmax_names_the_broken_row() {
         let found = softmax_rows(&[0.0, 1.0, 2.0, f32::INFINITY], 2);
-        assert_eq!(
-            found,
-            Err(Error::NotFinite {
-                row: 1,
-                class: 1,
-                value: f32::INFINITY
-            })
-        );
-        assert!(matches!(
-            softmax_rows(&[f32::NAN], 1),
-            Err(Error::NotFinite { row: 0, class: 0, .. })
-        ));
+        assert_eq!(found, Err(Error::NotFinite { row: 1, class: 1, value: f32::INFINITY }));
+        assert!(matches!(softmax_rows(&[f32::NAN], 1), Err(Error::NotFinite { row: 0, class: 0, .. })));
         assert!(matches!(softmax_rows(&[0.0; 3], 2), Err(Error::Length { .. })));
-        assert!(matches!(
-            softmax_rows(&[0.0; 3], 0),
-            Err(Error::TooFewClasses { .. })
-        ));
+        assert!(matches!(softmax_rows(&[0.0; 3], 0), Err(Error::TooFewClasses { .. })));
         assert_eq!(softmax_rows(&[], 3), Ok(Vec::new()));
         assert!(softmax_rows(&[], usize::MAX).is_ok());
     }

@@ -39,16 +39,8 @@ pub(crate) fn groups(keys: &[u64]) -> impl Iterator<Item = Group<'_>> {
     keys.chunk_by(|a, b| a >> 32 == b >> 32).map(|group| {
         let (negatives, positives) = group.split_at(group.partition_point(|key| key & POSITIVE == 0));
         let ascending = !((group[0] >> 32) as u32);
-        let bits = if ascending >> 31 == 1 {
-            ascending ^ 1 << 31
-        } else {
-            !ascending
-        };
-        Group {
-            score: f32::from_bits(bits),
-            negatives,
-            positives,
-        }
+        let bits = if ascending >> 31 == 1 { ascending ^ 1 << 31 } else { !ascending };
+        Group { score: f32::from_bits(bits), negatives, positives }
     })
 }
 
@@ -84,11 +76,7 @@ impl Ranking {
                 continue;
             }
             let own = group.positives.len() as u32;
-            anchors.push(Anchor {
-                between,
-                negatives: group.negatives.len() as u32,
-                positives: own,
-            });
+            anchors.push(Anchor { between, negatives: group.negatives.len() as u32, positives: own });
             (between, end) = (0, seen);
             positives += own;
         }
@@ -96,16 +84,8 @@ impl Ranking {
         if positives == 0 || negatives == 0 {
             return None;
         }
-        let order = keys[..end]
-            .iter()
-            .map(|key| (key & (POSITIVE - 1)) as u32)
-            .collect();
-        Some(Self {
-            order,
-            anchors,
-            positives,
-            negatives,
-        })
+        let order = keys[..end].iter().map(|key| (key & (POSITIVE - 1)) as u32).collect();
+        Some(Self { order, anchors, positives, negatives })
     }
 
     /// The length of one pass.
@@ -116,18 +96,14 @@ impl Ranking {
     /// AUC and average precision of the sample itself.
     pub(crate) fn scores(&self) -> (f64, f64) {
         // Every row counts once, so both classes have weight and there is a value.
-        self.pass(self.positives + self.negatives, ExactSizeIterator::len)
-            .unwrap_or((0.5, 0.0))
+        self.pass(self.positives + self.negatives, ExactSizeIterator::len).unwrap_or((0.5, 0.0))
     }
 
     /// AUC and average precision with row `i` counted `weights[i]` times, `total` in all; `None` where no
     /// positive or no negative has weight.
     pub(crate) fn weighted(&self, weights: &[u32], total: u32) -> Option<(f64, f64)> {
         let sum = |range: Range<usize>| -> usize {
-            self.order[range]
-                .iter()
-                .map(|&row| weights[row as usize])
-                .sum::<u32>() as usize
+            self.order[range].iter().map(|&row| weights[row as usize]).sum::<u32>() as usize
         };
         self.pass(total, |range| sum(range.clone()))
     }
@@ -154,12 +130,8 @@ impl Ranking {
             }
         }
         let pairs = positives * (f64::from(total) - positives);
-        (pairs > 0.0).then(|| {
-            (
-                (1.0 - wrong / pairs).clamp(0.0, 1.0),
-                (precision / positives).clamp(0.0, 1.0),
-            )
-        })
+        (pairs > 0.0)
+            .then(|| ((1.0 - wrong / pairs).clamp(0.0, 1.0), (precision / positives).clamp(0.0, 1.0)))
     }
 
     /// The variance of the AUC (DeLong, DeLong & Clarke-Pearson, Biometrics 44, 1988): from each positive's
@@ -229,9 +201,7 @@ impl Rankings {
         let ranking =
             |class: usize| Ranking::new(checked.each_row().map(|(p, label, _)| (p[class], label == class)));
         let held = (0..support.len()).filter(|&class| support[class] > 0);
-        Self {
-            each: held.filter_map(|class| Some((class, ranking(class)?))).collect(),
-        }
+        Self { each: held.filter_map(|class| Some((class, ranking(class)?))).collect() }
     }
 
     pub(crate) fn get(&self, class: usize) -> Option<&Ranking> {
@@ -258,11 +228,7 @@ impl Rankings {
 
     /// The same for weighted rows, over the classes that have positives and negatives among them.
     pub(crate) fn weighted(&self, weights: &[u32], total: u32) -> Option<(f64, f64)> {
-        mean_pair(
-            self.each
-                .iter()
-                .map(|(_, ranking)| ranking.weighted(weights, total)),
-        )
+        mean_pair(self.each.iter().map(|(_, ranking)| ranking.weighted(weights, total)))
     }
 
     /// [`Ranking::bound`] averaged over the classes, as low and high; `None` without any ranking.
@@ -308,10 +274,7 @@ pub fn binary_auc(scores: &[f32], positive: &[bool]) -> Result<BinaryAuc, Error>
 
 pub(crate) fn one_sided(positive: &[bool]) -> Error {
     let positives = positive.iter().filter(|&&p| p).count();
-    Error::OneSided {
-        positives,
-        negatives: positive.len() - positives,
-    }
+    Error::OneSided { positives, negatives: positive.len() - positives }
 }
 
 /// Scores beside classes, after the checks that [`sorted_keys`] relies on.
@@ -320,27 +283,16 @@ pub(crate) fn check_scores<'a>(
     positive: &'a [bool],
 ) -> Result<impl Iterator<Item = (f32, bool)> + 'a, Error> {
     if scores.len() != positive.len() {
-        return Err(Error::Length {
-            what: "scores",
-            expected: positive.len(),
-            found: scores.len(),
-        });
+        return Err(Error::Length { what: "scores", expected: positive.len(), found: scores.len() });
     }
     if scores.is_empty() {
         return Err(Error::NoRows);
     }
     if scores.len() > MAX_ROWS {
-        return Err(Error::TooManyRows {
-            rows: scores.len(),
-            most: MAX_ROWS,
-        });
+        return Err(Error::TooManyRows { rows: scores.len(), most: MAX_ROWS });
     }
     if let Some(row) = scores.iter().position(|score| !score.is_finite()) {
-        return Err(Error::NotFinite {
-            row,
-            class: 0,
-            value: scores[row],
-        });
+        return Err(Error::NotFinite { row, class: 0, value: scores[row] });
     }
     Ok(scores.iter().copied().zip(positive.iter().copied()))
 }

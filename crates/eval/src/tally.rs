@@ -30,11 +30,7 @@ pub(crate) fn share(a: f64, b: f64) -> f64 {
 
 impl Tally {
     pub(crate) fn empty(classes: usize) -> Self {
-        Self {
-            support: vec![0.0; classes],
-            predicted: vec![0.0; classes],
-            correct: vec![0.0; classes],
-        }
+        Self { support: vec![0.0; classes], predicted: vec![0.0; classes], correct: vec![0.0; classes] }
     }
 
     pub(crate) fn clear(&mut self) {
@@ -62,11 +58,7 @@ impl Tally {
 
     /// Support, predicted and correct rows of each class.
     fn each(&self) -> impl Iterator<Item = (f64, f64, f64)> {
-        self.support
-            .iter()
-            .zip(&self.predicted)
-            .zip(&self.correct)
-            .map(|((&s, &p), &c)| (s, p, c))
+        self.support.iter().zip(&self.predicted).zip(&self.correct).map(|((&s, &p), &c)| (s, p, c))
     }
 
     /// The metrics named by [`AVERAGES`]. Macro averages run over the classes that occur as a label or as a
@@ -113,11 +105,7 @@ impl Tally {
             are -= support * support;
         }
         let scale = called * are;
-        if scale > 0.0 {
-            (joint / scale.sqrt()).clamp(-1.0, 1.0)
-        } else {
-            0.0
-        }
+        if scale > 0.0 { (joint / scale.sqrt()).clamp(-1.0, 1.0) } else { 0.0 }
     }
 
     /// For a sample without a single error (or without a single hit): the averages as they would be if the
@@ -144,11 +132,8 @@ impl Tally {
                 *predicted = support * (1.0 - error) + error * support * (all - odds(support));
             }
         } else {
-            for ((correct, predicted), support) in bound
-                .correct
-                .iter_mut()
-                .zip(&mut bound.predicted)
-                .zip(&self.support)
+            for ((correct, predicted), support) in
+                bound.correct.iter_mut().zip(&mut bound.predicted).zip(&self.support)
             {
                 *correct = support * high;
                 *predicted = *predicted * (1.0 - high) + support * high;
@@ -198,10 +183,7 @@ impl Cells {
         tally.clear();
         let mut start = 0;
         for &(label, predicted, end) in &self.cells {
-            let sum: u32 = self.order[start..end]
-                .iter()
-                .map(|&row| weights[row as usize])
-                .sum();
+            let sum: u32 = self.order[start..end].iter().map(|&row| weights[row as usize]).sum();
             tally.add(label, predicted, f64::from(sum));
             start = end;
         }

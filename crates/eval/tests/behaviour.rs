@@ -28,12 +28,7 @@ fn two_classes(right: usize, wrong: bool) -> Report {
         labels.extend([0, 1]);
     }
     let classes = names(&["ham", "spam"]);
-    let inputs = Inputs {
-        probabilities: &probabilities,
-        labels: &labels,
-        classes: &classes,
-        positive: None,
-    };
+    let inputs = Inputs { probabilities: &probabilities, labels: &labels, classes: &classes, positive: None };
     measure(&inputs, &Options::default()).unwrap()
 }
 
@@ -74,12 +69,7 @@ fn class_order_survives_json() {
     let logits: Vec<f32> = (0..80u8).map(|i| f32::from(i % 7)).collect();
     let probabilities = softmax_rows(&logits, 4).unwrap();
     let labels: Vec<usize> = (0..20).map(|row| row % 4).collect();
-    let inputs = Inputs {
-        probabilities: &probabilities,
-        labels: &labels,
-        classes: &classes,
-        positive: None,
-    };
+    let inputs = Inputs { probabilities: &probabilities, labels: &labels, classes: &classes, positive: None };
     let report = measure(&inputs, &Options::default()).unwrap();
     let text = serde_json::to_string(&report).unwrap();
     let back: Report = serde_json::from_str(&text).unwrap();
@@ -93,19 +83,9 @@ fn class_order_survives_json() {
 #[test]
 fn a_perfect_sample_is_not_certain() {
     let m = two_classes(50, false).metrics;
-    let bounded = [
-        m.balanced_accuracy,
-        m.macro_f1,
-        m.weighted_f1,
-        m.mcc,
-        m.auc.unwrap(),
-        m.pr_auc.unwrap(),
-    ];
+    let bounded = [m.balanced_accuracy, m.macro_f1, m.weighted_f1, m.mcc, m.auc.unwrap(), m.pr_auc.unwrap()];
     for estimate in bounded {
-        assert_eq!(
-            (estimate.value, estimate.high, estimate.method),
-            (1.0, Some(1.0), Method::WilsonBound)
-        );
+        assert_eq!((estimate.value, estimate.high, estimate.method), (1.0, Some(1.0), Method::WilsonBound));
         assert!((0.85..0.99).contains(&estimate.low.unwrap()), "{estimate:?}");
     }
     assert_eq!(m.accuracy.method, Method::Wilson);
@@ -128,22 +108,8 @@ fn seeds_decide_the_bits() {
     let logits: Vec<f32> = (0..300u32).map(|i| (i * 7919 % 101) as f32 / 25.0).collect();
     let probabilities = softmax_rows(&logits, 3).unwrap();
     let labels: Vec<usize> = (0..100).map(|row| row * 31 % 3).collect();
-    let inputs = Inputs {
-        probabilities: &probabilities,
-        labels: &labels,
-        classes: &classes,
-        positive: None,
-    };
-    let with = |seed| {
-        measure(
-            &inputs,
-            &Options {
-                seed,
-                ..Options::default()
-            },
-        )
-        .unwrap()
-    };
+    let inputs = Inputs { probabilities: &probabilities, labels: &labels, classes: &classes, positive: None };
+    let with = |seed| measure(&inputs, &Options { seed, ..Options::default() }).unwrap();
     assert_eq!(with(1), with(1));
     assert_ne!(with(1).metrics.macro_f1, with(2).metrics.macro_f1);
     assert_eq!(with(1).metrics.macro_f1.value, with(2).metrics.macro_f1.value);
@@ -153,181 +119,75 @@ fn seeds_decide_the_bits() {
 fn one_class_and_no_resamples_are_told() {
     let classes = names(&["a", "b", "c"]);
     let probabilities = [0.2, 0.5, 0.3].repeat(5);
-    let inputs = Inputs {
-        probabilities: &probabilities,
-        labels: &[1; 5],
-        classes: &classes,
-        positive: None,
-    };
-    let report = measure(
-        &inputs,
-        &Options {
-            seed: 0,
-            resamples: 0,
-        },
-    )
-    .unwrap();
+    let inputs = Inputs { probabilities: &probabilities, labels: &[1; 5], classes: &classes, positive: None };
+    let report = measure(&inputs, &Options { seed: 0, resamples: 0 }).unwrap();
     assert_eq!((report.metrics.auc, report.metrics.pr_auc), (None, None));
     assert!(report.to_json()["metrics"]["auc"].is_null());
     let notes = report.notes.join("\n");
-    for part in [
-        "one class",
-        "no row is labelled \"a\", \"c\"",
-        "no row is predicted as",
-        "no bootstrap resamples",
-    ] {
+    for part in
+        ["one class", "no row is labelled \"a\", \"c\"", "no row is predicted as", "no bootstrap resamples"]
+    {
         assert!(notes.contains(part), "{part}: {notes}");
     }
 }
 
 #[test]
 fn faults_of_the_input_are_typed() {
-    type Case<'a> = (
-        &'a [f32],
-        &'a [usize],
-        &'a [String],
-        Option<usize>,
-        fn(&Error) -> bool,
-    );
+    type Case<'a> = (&'a [f32], &'a [usize], &'a [String], Option<usize>, fn(&Error) -> bool);
     let (one, two, three, same) = (numbered(1), numbered(2), numbered(3), names(&["a", "a"]));
     // Probabilities, labels, classes, positive class, and the error that names the fault.
     let cases: [Case<'_>; 11] = [
         (&[], &[], &two, None, |e| matches!(e, Error::NoRows)),
-        (&[0.5; 3], &[0; 2], &two, None, |e| {
-            matches!(
-                e,
-                Error::Length {
-                    expected: 4,
-                    found: 3,
-                    ..
-                }
-            )
-        }),
-        (&[0.5; 2], &[], &two, None, |e| {
-            matches!(
-                e,
-                Error::Length {
-                    expected: 0,
-                    found: 2,
-                    ..
-                }
-            )
-        }),
+        (&[0.5; 3], &[0; 2], &two, None, |e| matches!(e, Error::Length { expected: 4, found: 3, .. })),
+        (&[0.5; 2], &[], &two, None, |e| matches!(e, Error::Length { expected: 0, found: 2, .. })),
         (&[0.5; 2], &[2], &two, None, |e| {
-            matches!(
-                e,
-                Error::LabelOutOfRange {
-                    row: 0,
-                    label: 2,
-                    classes: 2
-                }
-            )
+            matches!(e, Error::LabelOutOfRange { row: 0, label: 2, classes: 2 })
         }),
         (&[0.5, 0.5, 0.5, f32::NAN], &[0; 2], &two, None, |e| {
             matches!(e, Error::NotAProbability { row: 1, class: 1, .. })
         }),
-        (&[-1.5, 2.5], &[0], &two, None, |e| {
-            matches!(e, Error::NotAProbability { row: 0, class: 0, .. })
-        }),
-        (&[0.9, 0.9], &[0], &two, None, |e| {
-            matches!(e, Error::RowSum { row: 0, .. })
-        }),
-        (&[1.0], &[0], &one, None, |e| {
-            matches!(e, Error::TooFewClasses { found: 1, least: 2 })
-        }),
-        (&[0.5; 2], &[0], &same, None, |e| {
-            matches!(e, Error::DuplicateClass { .. })
-        }),
-        (&[0.5; 2], &[0], &two, Some(2), |e| {
-            matches!(e, Error::Positive { index: 2, classes: 2 })
-        }),
+        (&[-1.5, 2.5], &[0], &two, None, |e| matches!(e, Error::NotAProbability { row: 0, class: 0, .. })),
+        (&[0.9, 0.9], &[0], &two, None, |e| matches!(e, Error::RowSum { row: 0, .. })),
+        (&[1.0], &[0], &one, None, |e| matches!(e, Error::TooFewClasses { found: 1, least: 2 })),
+        (&[0.5; 2], &[0], &same, None, |e| matches!(e, Error::DuplicateClass { .. })),
+        (&[0.5; 2], &[0], &two, Some(2), |e| matches!(e, Error::Positive { index: 2, classes: 2 })),
         (&[0.5, 0.25, 0.25], &[0], &three, Some(1), |e| {
             matches!(e, Error::Positive { index: 1, classes: 3 })
         }),
     ];
     for (index, (probabilities, labels, classes, positive, fits)) in cases.into_iter().enumerate() {
-        let inputs = Inputs {
-            probabilities,
-            labels,
-            classes,
-            positive,
-        };
+        let inputs = Inputs { probabilities, labels, classes, positive };
         let error = measure(&inputs, &Options::default()).unwrap_err();
         assert!(fits(&error), "case {index}: {error:?}");
         assert!(!error.to_string().contains('\n'), "{error}");
     }
-    let inputs = Inputs {
-        probabilities: &[0.5; 2],
-        labels: &[0],
-        classes: &two,
-        positive: None,
-    };
-    let many = Options {
-        seed: 0,
-        resamples: usize::MAX,
-    };
-    assert!(matches!(
-        measure(&inputs, &many),
-        Err(Error::TooManyResamples { .. })
-    ));
+    let inputs = Inputs { probabilities: &[0.5; 2], labels: &[0], classes: &two, positive: None };
+    let many = Options { seed: 0, resamples: usize::MAX };
+    assert!(matches!(measure(&inputs, &many), Err(Error::TooManyResamples { .. })));
     assert!(matches!(
         binary_auc(&[0.1, 0.2], &[true, true]),
-        Err(Error::OneSided {
-            positives: 2,
-            negatives: 0
-        })
+        Err(Error::OneSided { positives: 2, negatives: 0 })
     ));
-    assert!(matches!(
-        binary_auc(&[0.1, f32::NAN], &[true, false]),
-        Err(Error::NotFinite { row: 1, .. })
-    ));
+    assert!(matches!(binary_auc(&[0.1, f32::NAN], &[true, false]), Err(Error::NotFinite { row: 1, .. })));
 }
 
 #[test]
 fn different_rows_are_not_compared() {
     let classes = numbered(2);
-    let a = Inputs {
-        probabilities: &[0.5, 0.5],
-        labels: &[0],
-        classes: &classes,
-        positive: None,
-    };
+    let a = Inputs { probabilities: &[0.5, 0.5], labels: &[0], classes: &classes, positive: None };
     let error = paired::compare(&a, &Inputs { labels: &[1], ..a }, &Options::default());
-    assert_eq!(
-        error,
-        Err(Error::NotPaired {
-            what: "the true labels"
-        })
-    );
-    let error = paired::compare(
-        &a,
-        &Inputs {
-            positive: Some(0),
-            ..a
-        },
-        &Options::default(),
-    );
-    assert_eq!(
-        error,
-        Err(Error::NotPaired {
-            what: "the positive class"
-        })
-    );
+    assert_eq!(error, Err(Error::NotPaired { what: "the true labels" }));
+    let error = paired::compare(&a, &Inputs { positive: Some(0), ..a }, &Options::default());
+    assert_eq!(error, Err(Error::NotPaired { what: "the positive class" }));
 }
 
 #[test]
 fn a_model_equals_itself_within_a_bound() {
     let classes = numbered(2);
-    let probabilities: Vec<f32> = (0..100u8)
-        .flat_map(|i| [f32::from(i) / 100.0, 1.0 - f32::from(i) / 100.0])
-        .collect();
+    let probabilities: Vec<f32> =
+        (0..100u8).flat_map(|i| [f32::from(i) / 100.0, 1.0 - f32::from(i) / 100.0]).collect();
     let labels: Vec<usize> = (0..100).map(|row| row % 3 % 2).collect();
-    let a = Inputs {
-        probabilities: &probabilities,
-        labels: &labels,
-        classes: &classes,
-        positive: None,
-    };
+    let a = Inputs { probabilities: &probabilities, labels: &labels, classes: &classes, positive: None };
     let found = paired::compare(&a, &a, &Options::default()).unwrap();
     assert_eq!(found.mcnemar_p, 1.0);
     assert_eq!(found.accuracy_difference.method, Method::WilsonBound);
@@ -350,12 +210,7 @@ fn many_classes_take_seconds_at_most() {
     let probabilities = softmax_rows(&logits, classes).unwrap();
     let labels: Vec<usize> = (0..rows).map(|row| row % classes).collect();
     let names = numbered(classes);
-    let inputs = Inputs {
-        probabilities: &probabilities,
-        labels: &labels,
-        classes: &names,
-        positive: None,
-    };
+    let inputs = Inputs { probabilities: &probabilities, labels: &labels, classes: &names, positive: None };
     let start = Instant::now();
     let report = measure(&inputs, &Options::default()).unwrap();
     let took = start.elapsed();
@@ -368,17 +223,8 @@ fn very_many_classes_stay_small() {
     let classes = MAX_CONFUSION_CLASSES + 1;
     let names = numbered(classes);
     let probabilities = vec![1.0 / classes as f32; classes * 2];
-    let inputs = Inputs {
-        probabilities: &probabilities,
-        labels: &[0, 1],
-        classes: &names,
-        positive: None,
-    };
+    let inputs = Inputs { probabilities: &probabilities, labels: &[0, 1], classes: &names, positive: None };
     let report = measure(&inputs, &Options::default()).unwrap();
     assert_eq!(report.confusion, None);
-    assert!(
-        report.notes.iter().any(|note| note.contains("989 more")),
-        "{:?}",
-        report.notes
-    );
+    assert!(report.notes.iter().any(|note| note.contains("989 more")), "{:?}", report.notes);
 }

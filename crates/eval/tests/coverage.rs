@@ -52,9 +52,7 @@ fn assert_covered(what: &str, share: f64) {
 fn wilson_covers() {
     let mut rng = Xorshift(1);
     for (p, trials) in [(0.9, 100), (0.5, 40), (0.97, 300)] {
-        let share = coverage(p, |_| {
-            wilson((0..trials).filter(|_| rng.uniform() < p).count() as u64, trials)
-        });
+        let share = coverage(p, |_| wilson((0..trials).filter(|_| rng.uniform() < p).count() as u64, trials));
         assert_covered(&format!("share {p} of {trials}"), share);
     }
 }
@@ -63,11 +61,8 @@ fn wilson_covers() {
 #[test]
 fn delong_covers() {
     let mut rng = Xorshift(2);
-    let populations = [
-        (1.0, 0.760_249_938_906_5, 60, 90),
-        (2.0, 0.921_350_396_474_9, 40, 200),
-        (0.0, 0.5, 50, 50),
-    ];
+    let populations =
+        [(1.0, 0.760_249_938_906_5, 60, 90), (2.0, 0.921_350_396_474_9, 40, 200), (0.0, 0.5, 50, 50)];
     for (distance, auc, positives, negatives) in populations {
         let truth: Vec<bool> = (0..positives + negatives).map(|row| row < positives).collect();
         let share = coverage(auc, |_| {
@@ -103,26 +98,11 @@ fn bootstrap_covers_macro_f1() {
     let classes = ["a", "b", "c"].map(str::to_owned);
     let share = coverage(true_macro_f1(), |index| {
         let labels: Vec<usize> = (0..200).map(|_| rng.choose(&PRIOR)).collect();
-        let probabilities: Vec<f32> = labels
-            .iter()
-            .flat_map(|&label| certain(rng.choose(&CALLED[label])))
-            .collect();
-        let inputs = Inputs {
-            probabilities: &probabilities,
-            labels: &labels,
-            classes: &classes,
-            positive: None,
-        };
-        measure(
-            &inputs,
-            &Options {
-                seed: index as u64,
-                resamples: 400,
-            },
-        )
-        .unwrap()
-        .metrics
-        .macro_f1
+        let probabilities: Vec<f32> =
+            labels.iter().flat_map(|&label| certain(rng.choose(&CALLED[label]))).collect();
+        let inputs =
+            Inputs { probabilities: &probabilities, labels: &labels, classes: &classes, positive: None };
+        measure(&inputs, &Options { seed: index as u64, resamples: 400 }).unwrap().metrics.macro_f1
     });
     assert_covered("macro F1", share);
 }
@@ -135,25 +115,13 @@ fn paired_bootstrap_covers_the_accuracy_difference() {
     let side = |right: bool| if right { [0.9, 0.1] } else { [0.1, 0.9] };
     let share = coverage(0.05, |index| {
         // Both right, only the baseline, only the candidate, neither.
-        let outcomes: Vec<usize> = labels
-            .iter()
-            .map(|_| rng.choose(&[0.75, 0.05, 0.10, 0.10]))
-            .collect();
+        let outcomes: Vec<usize> = labels.iter().map(|_| rng.choose(&[0.75, 0.05, 0.10, 0.10])).collect();
         let old: Vec<f32> = outcomes.iter().flat_map(|&o| side(o <= 1)).collect();
         let new: Vec<f32> = outcomes.iter().flat_map(|&o| side(o == 0 || o == 2)).collect();
-        let inputs = |probabilities| Inputs {
-            probabilities,
-            labels: &labels,
-            classes: &classes,
-            positive: None,
-        };
-        let options = Options {
-            seed: index as u64,
-            resamples: 400,
-        };
-        paired::compare(&inputs(&old), &inputs(&new), &options)
-            .unwrap()
-            .accuracy_difference
+        let inputs =
+            |probabilities| Inputs { probabilities, labels: &labels, classes: &classes, positive: None };
+        let options = Options { seed: index as u64, resamples: 400 };
+        paired::compare(&inputs(&old), &inputs(&new), &options).unwrap().accuracy_difference
     });
     assert_covered("accuracy difference", share);
 }

@@ -12,12 +12,7 @@ fn document() -> Value {
 }
 
 fn floats(value: &Value) -> Vec<f64> {
-    value
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|v| v.as_f64().unwrap())
-        .collect()
+    value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
 }
 
 /// A matrix of decimals as row-major 32-bit floats, and its width.
@@ -48,11 +43,7 @@ impl Faults {
     fn near_all(&mut self, place: &str, found: &[f64], expected: &Value) {
         let expected = floats(expected);
         if found.len() != expected.len() {
-            self.0.push(format!(
-                "{place}: {} values instead of {}",
-                found.len(),
-                expected.len()
-            ));
+            self.0.push(format!("{place}: {} values instead of {}", found.len(), expected.len()));
         }
         for (index, (a, b)) in found.iter().zip(expected).enumerate() {
             self.near(&format!("{place}[{index}]"), Some(*a), Some(b));
@@ -60,22 +51,14 @@ impl Faults {
     }
 
     fn none(self) {
-        assert!(
-            self.0.is_empty(),
-            "{} faults:\n{}",
-            self.0.len(),
-            self.0.join("\n")
-        );
+        assert!(self.0.is_empty(), "{} faults:\n{}", self.0.len(), self.0.join("\n"));
     }
 }
 
 #[test]
 fn single_label_metrics() {
     let document = document();
-    let options = Options {
-        resamples: 50,
-        ..Options::default()
-    };
+    let options = Options { resamples: 50, ..Options::default() };
     let mut faults = Faults::default();
     for case in document["single"].as_array().unwrap() {
         let name = case["name"].as_str().unwrap();
@@ -83,12 +66,7 @@ fn single_label_metrics() {
         let labels: Vec<usize> = floats(&case["y"]).iter().map(|&y| y as usize).collect();
         let classes = names(width);
         let positive = case["positive"].as_u64().map(|p| p as usize);
-        let inputs = Inputs {
-            probabilities: &probabilities,
-            labels: &labels,
-            classes: &classes,
-            positive,
-        };
+        let inputs = Inputs { probabilities: &probabilities, labels: &labels, classes: &classes, positive };
         let report = measure(&inputs, &options).unwrap();
         let json = report.to_json();
         for (metric, expected) in case["expect"].as_object().unwrap() {
@@ -99,30 +77,16 @@ fn single_label_metrics() {
             faults.near(&format!("{name}: {metric}"), found, expected.as_f64());
         }
         let of = |f: fn(&filbert_eval::PerClass) -> f64| report.per_class.iter().map(f).collect::<Vec<_>>();
-        faults.near_all(
-            &format!("{name}: precision"),
-            &of(|c| c.precision.value),
-            &case["precision"],
-        );
-        faults.near_all(
-            &format!("{name}: recall"),
-            &of(|c| c.recall.value),
-            &case["recall"],
-        );
+        faults.near_all(&format!("{name}: precision"), &of(|c| c.precision.value), &case["precision"]);
+        faults.near_all(&format!("{name}: recall"), &of(|c| c.recall.value), &case["recall"]);
         faults.near_all(&format!("{name}: f1"), &of(|c| c.f1.value), &case["f1"]);
-        faults.near_all(
-            &format!("{name}: support"),
-            &of(|c| c.support as f64),
-            &case["support"],
-        );
+        faults.near_all(&format!("{name}: support"), &of(|c| c.support as f64), &case["support"]);
         for (class, expected) in report.per_class.iter().zip(case["class_auc"].as_array().unwrap()) {
             let place = format!("{name}: auc of {}", class.label);
             faults.near(&place, class.auc.map(|auc| auc.value), expected.as_f64());
         }
         if json["confusion"]["counts"] != case["confusion"] {
-            faults
-                .0
-                .push(format!("{name}: confusion {}", json["confusion"]["counts"]));
+            faults.0.push(format!("{name}: confusion {}", json["confusion"]["counts"]));
         }
         if let Some(positive) = positive {
             let scores: Vec<f32> = probabilities.iter().skip(positive).step_by(2).copied().collect();
@@ -145,26 +109,15 @@ fn check_scores(faults: &mut Faults, name: &str, scores: &[f32], truth: &[bool],
         let of_pr = |f: fn(&curves::PrPoint) -> f64| pr.iter().map(f).collect::<Vec<_>>();
         faults.near_all(&format!("{name}: fpr"), &of_roc(|p| p.fpr), &case["roc"][0]);
         faults.near_all(&format!("{name}: tpr"), &of_roc(|p| p.tpr), &case["roc"][1]);
-        faults.near_all(
-            &format!("{name}: curve recall"),
-            &of_pr(|p| p.recall),
-            &case["pr"][0],
-        );
-        faults.near_all(
-            &format!("{name}: curve precision"),
-            &of_pr(|p| p.precision),
-            &case["pr"][1],
-        );
+        faults.near_all(&format!("{name}: curve recall"), &of_pr(|p| p.recall), &case["pr"][0]);
+        faults.near_all(&format!("{name}: curve precision"), &of_pr(|p| p.precision), &case["pr"][1]);
     }
 }
 
 #[test]
 fn multilabel_metrics() {
     let document = document();
-    let options = Options {
-        resamples: 50,
-        ..Options::default()
-    };
+    let options = Options { resamples: 50, ..Options::default() };
     let mut faults = Faults::default();
     for case in document["multilabel"].as_array().unwrap() {
         let name = case["name"].as_str().unwrap();
@@ -184,17 +137,9 @@ fn multilabel_metrics() {
             faults.near(&format!("{name}: {metric}"), found, expected.as_f64());
         }
         let of = |f: fn(&multilabel::PerLabel) -> Estimate| {
-            report
-                .per_label
-                .iter()
-                .map(|label| f(label).value)
-                .collect::<Vec<_>>()
+            report.per_label.iter().map(|label| f(label).value).collect::<Vec<_>>()
         };
-        faults.near_all(
-            &format!("{name}: precision"),
-            &of(|l| l.precision),
-            &case["precision"],
-        );
+        faults.near_all(&format!("{name}: precision"), &of(|l| l.precision), &case["precision"]);
         faults.near_all(&format!("{name}: recall"), &of(|l| l.recall), &case["recall"]);
         faults.near_all(&format!("{name}: f1"), &of(|l| l.f1), &case["f1"]);
     }
@@ -209,11 +154,7 @@ fn mcnemar_p_values() {
         let (a, b) = (count("a"), count("b"));
         let found = paired::mcnemar_exact(a, b);
         faults.near(&format!("{a} against {b}"), Some(found), case["p"].as_f64());
-        faults.near(
-            &format!("{b} against {a}"),
-            Some(paired::mcnemar_exact(b, a)),
-            Some(found),
-        );
+        faults.near(&format!("{b} against {a}"), Some(paired::mcnemar_exact(b, a)), Some(found));
     }
     faults.none();
 }

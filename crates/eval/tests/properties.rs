@@ -9,26 +9,16 @@ fn names(count: usize) -> Vec<String> {
 }
 
 fn options() -> Options {
-    Options {
-        seed: 1,
-        resamples: 60,
-    }
+    Options { seed: 1, resamples: 60 }
 }
 
 fn assert_sane(name: &str, estimate: &Estimate, least: f64, most: f64) {
     let inside = |value: f64| value.is_finite() && value >= least && value <= most;
     assert!(inside(estimate.value), "{name}: {estimate:?}");
-    assert_eq!(
-        estimate.low.is_some(),
-        estimate.high.is_some(),
-        "{name}: {estimate:?}"
-    );
+    assert_eq!(estimate.low.is_some(), estimate.high.is_some(), "{name}: {estimate:?}");
     if let (Some(low), Some(high)) = (estimate.low, estimate.high) {
         assert!(inside(low) && inside(high), "{name}: {estimate:?}");
-        assert!(
-            low <= estimate.value && estimate.value <= high,
-            "{name}: {estimate:?}"
-        );
+        assert!(low <= estimate.value && estimate.value <= high, "{name}: {estimate:?}");
     }
 }
 
@@ -55,10 +45,7 @@ fn assert_report_sane(report: &Report) {
         assert_sane("auc or pr_auc", ranked, 0.0, 1.0);
     }
     for class in &report.per_class {
-        for estimate in [&class.precision, &class.recall, &class.f1]
-            .into_iter()
-            .chain(&class.auc)
-        {
+        for estimate in [&class.precision, &class.recall, &class.f1].into_iter().chain(&class.auc) {
             assert_sane(&class.label, estimate, 0.0, 1.0);
         }
     }
@@ -72,11 +59,7 @@ fn problem() -> impl Strategy<Value = (usize, Vec<f32>, Vec<usize>)> {
             3 => prop::collection::vec(0..classes, rows),
             1 => (0..classes).prop_map(move |class| vec![class; rows]),
         ];
-        (
-            Just(classes),
-            prop::collection::vec(logit, rows * classes),
-            labels,
-        )
+        (Just(classes), prop::collection::vec(logit, rows * classes), labels)
     })
 }
 

@@ -27,18 +27,12 @@ pub(crate) struct Snapshot {
 
 impl<'a> Repo<'a> {
     pub(crate) fn hub(settings: &'a Settings, id: &HubId) -> Self {
-        Self {
-            settings,
-            folder: id.cache_folder(),
-        }
+        Self { settings, folder: id.cache_folder() }
     }
 
     /// The repository of an unpacked archive; `stem` holds only characters that are safe in a file name.
     pub(crate) fn local(settings: &'a Settings, stem: &str) -> Self {
-        Self {
-            settings,
-            folder: format!("models--local--{stem}"),
-        }
+        Self { settings, folder: format!("models--local--{stem}") }
     }
 
     pub(crate) fn root(&self) -> PathBuf {
@@ -59,12 +53,7 @@ impl<'a> Repo<'a> {
     }
 
     pub(crate) fn lock(&self, name: &str) -> Result<Lock, Error> {
-        let path = self
-            .settings
-            .cache
-            .join(".locks")
-            .join(&self.folder)
-            .join(format!("{name}.lock"));
+        let path = self.settings.cache.join(".locks").join(&self.folder).join(format!("{name}.lock"));
         Lock::take(&path, self.settings.timeouts.lock)
     }
 
@@ -86,10 +75,7 @@ impl<'a> Repo<'a> {
     /// The snapshot of `commit`, if whole.
     pub(crate) fn at_commit(&self, commit: &str) -> Option<Snapshot> {
         let folder = self.snapshot(commit);
-        files::is_complete(&folder, &self.settings.limits).then(|| Snapshot {
-            folder,
-            commit: commit.into(),
-        })
+        files::is_complete(&folder, &self.settings.limits).then(|| Snapshot { folder, commit: commit.into() })
     }
 
     /// The snapshot that a revision (a ref or a commit) stands for, if whole.
@@ -158,10 +144,7 @@ mod tests {
         fs::write(repo.blob("two"), "2").unwrap();
         for (etag, want) in [("one", "1"), ("one", "1"), ("two", "2")] {
             repo.link("c", "config.json", etag).unwrap();
-            assert_eq!(
-                fs::read_to_string(repo.snapshot("c").join("config.json")).unwrap(),
-                want
-            );
+            assert_eq!(fs::read_to_string(repo.snapshot("c").join("config.json")).unwrap(), want);
         }
         assert_eq!(fs::read_dir(repo.snapshot("c")).unwrap().count(), 1);
     }

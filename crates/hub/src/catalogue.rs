@@ -66,11 +66,7 @@ pub(crate) fn by_weights(sha256: &str) -> Option<&'static Alias> {
 
 /// `minilm-l6, minilm-l12, …`
 pub(crate) fn names() -> String {
-    ALIASES
-        .iter()
-        .map(|alias| alias.name)
-        .collect::<Vec<_>>()
-        .join(", ")
+    ALIASES.iter().map(|alias| alias.name).collect::<Vec<_>>().join(", ")
 }
 
 /// Longest input for which a nearest alias is looked for: the distance is quadratic.
@@ -84,10 +80,7 @@ pub(crate) fn nearest(typed: &str) -> Option<&'static str> {
         return None;
     }
     let typed = typed.to_ascii_lowercase();
-    let best = ALIASES
-        .iter()
-        .map(|alias| (distance(&typed, alias.name), alias.name))
-        .min()?;
+    let best = ALIASES.iter().map(|alias| (distance(&typed, alias.name), alias.name)).min()?;
     (best.0 <= FARTHEST_GUESS && best.0 * 2 <= best.1.len()).then_some(best.1)
 }
 
@@ -113,13 +106,9 @@ mod tests {
 
     #[test]
     fn distances() {
-        for (a, b, want) in [
-            ("", "", 0),
-            ("", "abc", 3),
-            ("kitten", "sitting", 3),
-            ("ab", "ba", 2),
-            ("é", "e", 1),
-        ] {
+        for (a, b, want) in
+            [("", "", 0), ("", "abc", 3), ("kitten", "sitting", 3), ("ab", "ba", 2), ("é", "e", 1)]
+        {
             assert_eq!(distance(a, b), want, "{a} {b}");
         }
     }

@@ -16,12 +16,10 @@ const LOCK_POLL: Duration = Duration::from_millis(100);
 
 /// Lower-case hex.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// SHA-256 of a file, lower-case hex.
@@ -53,14 +51,9 @@ pub(crate) fn hash_into(path: &Path, hasher: &mut Sha256) -> Result<u64, Error> 
 pub(crate) fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
     let file = File::open(path).map_err(Error::disk("open", path))?;
     let mut bytes = Vec::new();
-    file.take(limit.saturating_add(1))
-        .read_to_end(&mut bytes)
-        .map_err(Error::disk("read", path))?;
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(Error::disk("read", path))?;
     if bytes.len() as u64 > limit {
-        return Err(Error::TooLarge {
-            what: path.display().to_string(),
-            limit,
-        });
+        return Err(Error::TooLarge { what: path.display().to_string(), limit });
     }
     Ok(bytes)
 }
@@ -134,11 +127,7 @@ impl Lock {
         if let Some(folder) = path.parent() {
             create_folder(folder)?;
         }
-        let open = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(path);
+        let open = OpenOptions::new().create(true).truncate(false).write(true).open(path);
         let file = open.map_err(Error::disk("open the lock", path))?;
         let start = Instant::now();
         loop {
@@ -176,10 +165,7 @@ mod tests {
         let file = dir.path().join("file");
         fs::write(&file, "x").unwrap();
         let error = write_whole(&file.join("below"), b"y").unwrap_err();
-        assert!(
-            matches!(error, Error::Disk { .. }) && error.to_string().contains("file"),
-            "{error}"
-        );
+        assert!(matches!(error, Error::Disk { .. }) && error.to_string().contains("file"), "{error}");
         assert!(matches!(read_bounded(&file, 0), Err(Error::TooLarge { .. })));
     }
 }

@@ -64,19 +64,13 @@ pub(crate) fn fetch(
     progress: &mut dyn Progress,
 ) -> Result<Fetched, Error> {
     if blob.size.is_some_and(|size| size > blob.limit) {
-        return Err(Error::TooLarge {
-            what: format!("{} of {}", blob.name, blob.id),
-            limit: blob.limit,
-        });
+        return Err(Error::TooLarge { what: format!("{} of {}", blob.name, blob.id), limit: blob.limit });
     }
     let (done, partial) = (repo.blob(&blob.etag), repo.partial(&blob.etag));
     let _lock = repo.lock(&blob.etag)?;
     if let Ok(found) = fs::metadata(&done) {
         if found.is_file() && blob.size.is_none_or(|size| size == found.len()) {
-            return Ok(Fetched {
-                bytes: found.len(),
-                sha256: None,
-            });
+            return Ok(Fetched { bytes: found.len(), sha256: None });
         }
         disk::remove(&done)?;
     }
@@ -87,10 +81,7 @@ pub(crate) fn fetch(
         let Err(error) = check(blob, &arrived) else {
             disk::rename(&partial, &done)?;
             progress.finish();
-            return Ok(Fetched {
-                bytes: arrived.bytes,
-                sha256: Some(arrived.sha256),
-            });
+            return Ok(Fetched { bytes: arrived.bytes, sha256: Some(arrived.sha256) });
         };
         disk::remove(&partial)?;
         // The earlier part may have been of another file; a transfer in one piece has no such excuse.
@@ -104,18 +95,12 @@ pub(crate) fn fetch(
 fn check(blob: &Blob, arrived: &Arrived) -> Result<(), Error> {
     let (file, url) = (blob.name.clone(), blob.url.clone());
     match (blob.size, blob.sha256()) {
-        (Some(expected), _) if expected != arrived.bytes => Err(Error::SizeMismatch {
-            file,
-            url,
-            expected,
-            found: arrived.bytes,
-        }),
-        (_, Some(expected)) if !expected.eq_ignore_ascii_case(&arrived.sha256) => Err(Error::HashMismatch {
-            file,
-            url,
-            expected: expected.into(),
-            found: arrived.sha256.clone(),
-        }),
+        (Some(expected), _) if expected != arrived.bytes => {
+            Err(Error::SizeMismatch { file, url, expected, found: arrived.bytes })
+        }
+        (_, Some(expected)) if !expected.eq_ignore_ascii_case(&arrived.sha256) => {
+            Err(Error::HashMismatch { file, url, expected: expected.into(), found: arrived.sha256.clone() })
+        }
         _ => Ok(()),
     }
 }
@@ -139,11 +124,7 @@ fn transfer(
     if have > 0 && blob.size == Some(have) {
         progress.start(&blob.name, blob.size);
         progress.advance(have);
-        return Ok(Arrived {
-            bytes: have,
-            sha256: disk::hex(&hasher.finalize()),
-            continued: true,
-        });
+        return Ok(Arrived { bytes: have, sha256: disk::hex(&hasher.finalize()), continued: true });
     }
     let mut reply = client.send(Method::Get, &blob.url, (have > 0).then_some(have))?;
     let continues = reply.status == 206 && range_start(&reply) == Some(have);
@@ -165,18 +146,10 @@ fn transfer(
             _ => client.status_error(&reply, &blob.id, &format!("{} in {}", blob.name, blob.id)),
         });
     }
-    progress.start(
-        &blob.name,
-        blob.size
-            .or_else(|| reply.body.content_length().map(|rest| rest + have)),
-    );
+    progress.start(&blob.name, blob.size.or_else(|| reply.body.content_length().map(|rest| rest + have)));
     progress.advance(have);
     let bytes = append(client, blob, partial, reply, have, &mut hasher, progress)?;
-    Ok(Arrived {
-        bytes,
-        sha256: disk::hex(&hasher.finalize()),
-        continued: have > 0,
-    })
+    Ok(Arrived { bytes, sha256: disk::hex(&hasher.finalize()), continued: have > 0 })
 }
 
 /// Appends the answer's body to the partial file; returns the file's length.
@@ -190,17 +163,10 @@ fn append(
     progress: &mut dyn Progress,
 ) -> Result<u64, Error> {
     let disk_error = |error| Error::disk("write", partial)(error);
-    let mut file = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(partial)
-        .map_err(disk_error)?;
+    let mut file = OpenOptions::new().create(true).append(true).open(partial).map_err(disk_error)?;
     let url = reply.url;
     // One byte more than can be right, so that excess shows.
-    let mut body = reply
-        .body
-        .into_reader()
-        .take((blob.most() - have).saturating_add(1));
+    let mut body = reply.body.into_reader().take((blob.most() - have).saturating_add(1));
     let mut buffer = vec![0; CHUNK];
     let mut length = have;
     let mut watch = StallWatch::new(&client.settings.timeouts, length);
@@ -214,10 +180,7 @@ fn append(
         length += n as u64;
         progress.advance(n as u64);
         if watch.stalled(length) {
-            return Err(Error::Lost {
-                url,
-                reason: format!("less than {} bytes/s", Timeouts::MIN_RATE),
-            });
+            return Err(Error::Lost { url, reason: format!("less than {} bytes/s", Timeouts::MIN_RATE) });
         }
     }
     file.sync_all().map_err(disk_error)?;
@@ -225,23 +188,12 @@ fn append(
     if length > blob.most() {
         disk::remove(partial)?;
         return Err(match blob.size {
-            Some(expected) => Error::SizeMismatch {
-                file: blob.name.clone(),
-                url,
-                expected,
-                found: length,
-            },
-            None => Error::TooLarge {
-                what: format!("{} of {}", blob.name, blob.id),
-                limit: blob.limit,
-            },
+            Some(expected) => Error::SizeMismatch { file: blob.name.clone(), url, expected, found: length },
+            None => Error::TooLarge { what: format!("{} of {}", blob.name, blob.id), limit: blob.limit },
         });
     }
     if blob.size.is_some_and(|size| length < size) {
-        return Err(Error::Lost {
-            url,
-            reason: format!("{length} bytes arrived"),
-        });
+        return Err(Error::Lost { url, reason: format!("{length} bytes arrived") });
     }
     Ok(length)
 }
@@ -249,13 +201,7 @@ fn append(
 /// First byte of a `Content-Range: bytes first-last/total`.
 fn range_start(reply: &Reply) -> Option<u64> {
     let text = reply.headers.get(header::CONTENT_RANGE)?.to_str().ok()?;
-    text.trim()
-        .strip_prefix("bytes ")?
-        .split('-')
-        .next()?
-        .trim()
-        .parse()
-        .ok()
+    text.trim().strip_prefix("bytes ")?.split('-').next()?.trim().parse().ok()
 }
 
 /// Notices a transfer that drips.
@@ -267,11 +213,7 @@ struct StallWatch<'a> {
 
 impl<'a> StallWatch<'a> {
     fn new(timeouts: &'a Timeouts, length: u64) -> Self {
-        Self {
-            timeouts,
-            since: Instant::now(),
-            length,
-        }
+        Self { timeouts, since: Instant::now(), length }
     }
 
     fn stalled(&mut self, length: u64) -> bool {
@@ -292,23 +234,14 @@ mod tests {
 
     #[test]
     fn a_drip_is_a_stall() {
-        let timeouts = Timeouts {
-            stall: Duration::from_secs(2),
-            ..Timeouts::default()
-        };
+        let timeouts = Timeouts { stall: Duration::from_secs(2), ..Timeouts::default() };
         let Some(earlier) = Instant::now().checked_sub(Duration::from_secs(3)) else {
             return;
         };
-        for (since, bytes, want) in [
-            (earlier, 10, true),
-            (earlier, 1 << 20, false),
-            (Instant::now(), 0, false),
-        ] {
-            let mut watch = StallWatch {
-                timeouts: &timeouts,
-                since,
-                length: 500,
-            };
+        for (since, bytes, want) in
+            [(earlier, 10, true), (earlier, 1 << 20, false), (Instant::now(), 0, false)]
+        {
+            let mut watch = StallWatch { timeouts: &timeouts, since, length: 500 };
             assert_eq!(watch.stalled(500 + bytes), want);
         }
     }

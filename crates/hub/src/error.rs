@@ -306,11 +306,7 @@ const LONGEST_SHOWN: usize = 120;
 
 /// An untrusted name, escaped and cut so that it stays on its line.
 pub(crate) fn shown(text: &str) -> String {
-    let mut out: String = text
-        .chars()
-        .take(LONGEST_SHOWN)
-        .flat_map(char::escape_debug)
-        .collect();
+    let mut out: String = text.chars().take(LONGEST_SHOWN).flat_map(char::escape_debug).collect();
     if text.chars().nth(LONGEST_SHOWN).is_some() {
         out.push('…');
     }

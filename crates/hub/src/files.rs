@@ -34,26 +34,18 @@ pub(crate) fn is_shard_name(name: &str) -> bool {
         && name.ends_with(".safetensors")
         && !name.starts_with('.')
         && !name.contains("..")
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
 }
 
 /// Whether `name` (without folders) holds pickled weights.
 pub(crate) fn is_pickled(name: &str) -> bool {
     let ending = Path::new(name).extension().unwrap_or_default();
-    ["bin", "pt", "pth", "ckpt"]
-        .iter()
-        .any(|known| ending.eq_ignore_ascii_case(known))
+    ["bin", "pt", "pth", "ckpt"].iter().any(|known| ending.eq_ignore_ascii_case(known))
 }
 
 /// Most bytes accepted for `name`.
 pub(crate) fn limit(name: &str, limits: &Limits) -> u64 {
-    if name.ends_with(".safetensors") {
-        limits.weights
-    } else {
-        limits.small_file
-    }
+    if name.ends_with(".safetensors") { limits.weights } else { limits.small_file }
 }
 
 /// Why an index of shards cannot be used.
@@ -132,18 +124,10 @@ mod tests {
     fn indices() {
         let good = shards(br#"{"metadata":{},"weight_map":{"a":"m2.safetensors","b":"m1.safetensors","c":"m1.safetensors"}}"#);
         assert_eq!(good.unwrap(), ["m1.safetensors", "m2.safetensors"]);
-        assert!(matches!(
-            shards(br#"{"weight_map":{"a":"../m.safetensors"}}"#),
-            Err(IndexFault::BadName(_))
-        ));
-        for text in [
-            "",
-            "{}",
-            "[]",
-            r#"{"weight_map":{}}"#,
-            r#"{"weight_map":{"a":1}}"#,
-            &"[".repeat(100_000),
-        ] {
+        assert!(matches!(shards(br#"{"weight_map":{"a":"../m.safetensors"}}"#), Err(IndexFault::BadName(_))));
+        for text in
+            ["", "{}", "[]", r#"{"weight_map":{}}"#, r#"{"weight_map":{"a":1}}"#, &"[".repeat(100_000)]
+        {
             assert!(matches!(shards(text.as_bytes()), Err(IndexFault::Unreadable(_))));
         }
     }

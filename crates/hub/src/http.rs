@@ -65,11 +65,7 @@ impl Origin {
             _ => return None,
         };
         let host = uri.host().filter(|host| !host.is_empty())?.to_ascii_lowercase();
-        Some(Self {
-            https,
-            host,
-            port: uri.port_u16().unwrap_or(if https { 443 } else { 80 }),
-        })
+        Some(Self { https, host, port: uri.port_u16().unwrap_or(if https { 443 } else { 80 }) })
     }
 
     fn private(&self) -> bool {
@@ -79,27 +75,16 @@ impl Origin {
 
 impl<'a> Client<'a> {
     pub(crate) fn new(settings: &'a Settings) -> Result<Self, Error> {
-        let bad = |name, why: &str| Error::BadSetting {
-            name,
-            why: why.into(),
-        };
+        let bad = |name, why: &str| Error::BadSetting { name, why: why.into() };
         let endpoint = settings.endpoint.trim_end_matches('/').to_owned();
-        let uri: Uri = endpoint
-            .parse()
-            .map_err(|_| bad("HF_ENDPOINT", "it is not an address"))?;
+        let uri: Uri = endpoint.parse().map_err(|_| bad("HF_ENDPOINT", "it is not an address"))?;
         let origin =
             Origin::of(&uri).ok_or_else(|| bad("HF_ENDPOINT", "it must begin with https:// or http://"))?;
-        if uri
-            .authority()
-            .is_some_and(|authority| authority.as_str().contains('@'))
-            || uri.query().is_some()
+        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) || uri.query().is_some()
         {
             return Err(bad("HF_ENDPOINT", "it must hold neither a user name nor a query"));
         }
-        if settings
-            .token
-            .as_ref()
-            .is_some_and(|token| !token.reveal().bytes().all(|b| b.is_ascii_graphic()))
+        if settings.token.as_ref().is_some_and(|token| !token.reveal().bytes().all(|b| b.is_ascii_graphic()))
         {
             return Err(bad("HF_TOKEN", "it holds characters that no token has"));
         }
@@ -115,12 +100,7 @@ impl<'a> Client<'a> {
             .timeout_send_request(Some(settings.timeouts.read))
             .timeout_recv_response(Some(settings.timeouts.metadata))
             .build();
-        Ok(Self {
-            agent: config.new_agent(),
-            endpoint,
-            origin,
-            settings,
-        })
+        Ok(Self { agent: config.new_agent(), endpoint, origin, settings })
     }
 
     /// An address below the endpoint; `path` begins with a slash and needs no escaping.
@@ -139,9 +119,7 @@ impl<'a> Client<'a> {
         // Once a redirect has left the endpoint's origin, nothing after it is trusted with the token again.
         let mut at_home = true;
         for _ in 0..=MAX_REDIRECTS {
-            let uri: Uri = url
-                .parse()
-                .map_err(|_| bad_answer(&url, "an address that is not one"))?;
+            let uri: Uri = url.parse().map_err(|_| bad_answer(&url, "an address that is not one"))?;
             let origin = Origin::of(&uri).ok_or_else(|| bad_answer(&url, "an address that is not http"))?;
             at_home &= origin == self.origin;
             let answer = self.once(method, &uri, &url, from, at_home)?;
@@ -160,17 +138,11 @@ impl<'a> Client<'a> {
             if !matches!(status, 301 | 302 | 303 | 307 | 308) {
                 return Ok(reply(linked, &url));
             }
-            let location = parts
-                .headers
-                .get(header::LOCATION)
-                .and_then(|value| value.to_str().ok());
+            let location = parts.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
             let next = location.and_then(|location| join(&uri, location));
             let (next, target) = next.ok_or_else(|| bad_answer(&url, "a redirect to nowhere"))?;
             if origin.https && !target.https {
-                return Err(bad_answer(
-                    &url,
-                    "a redirect from https to http, which is not followed",
-                ));
+                return Err(bad_answer(&url, "a redirect from https to http, which is not followed"));
             }
             if method == Method::Head && target != self.origin && linked.etag.is_some() {
                 return Ok(reply(linked, &url));
@@ -213,24 +185,16 @@ impl<'a> Client<'a> {
         let mut body = reply.body.into_reader();
         let (mut bytes, mut buffer) = (Vec::new(), vec![0; CHUNK]);
         loop {
-            let n = body
-                .read(&mut buffer)
-                .map_err(|error| network_io(&reply.url, error))?;
+            let n = body.read(&mut buffer).map_err(|error| network_io(&reply.url, error))?;
             if n == 0 {
                 return Ok(bytes);
             }
             bytes.extend_from_slice(&buffer[..n]);
             if bytes.len() as u64 > limit {
-                return Err(Error::TooLarge {
-                    what: format!("the answer of {}", reply.url),
-                    limit,
-                });
+                return Err(Error::TooLarge { what: format!("the answer of {}", reply.url), limit });
             }
             if Instant::now() > deadline {
-                return Err(Error::Lost {
-                    url: reply.url,
-                    reason: "the answer takes too long".into(),
-                });
+                return Err(Error::Lost { url: reply.url, reason: "the answer takes too long".into() });
             }
         }
     }
@@ -252,10 +216,7 @@ impl<'a> Client<'a> {
     fn pause(&self, failures: u32, error: &Error) -> Duration {
         let grown = self.settings.backoff.saturating_mul(1 << failures.min(16));
         let asked = match error {
-            Error::RateLimited {
-                retry_after: Some(seconds),
-                ..
-            } => Duration::from_secs(*seconds),
+            Error::RateLimited { retry_after: Some(seconds), .. } => Duration::from_secs(*seconds),
             _ => Duration::ZERO,
         };
         grown.max(asked).min(MAX_PAUSE)
@@ -265,21 +226,11 @@ impl<'a> Client<'a> {
     pub(crate) fn status_error(&self, reply: &Reply, id: &str, what: &str) -> Error {
         let url = reply.url.clone();
         match reply.status {
-            status @ (401 | 403) => Error::Refused {
-                id: id.into(),
-                status,
-                had_token: self.has_token(),
-            },
+            status @ (401 | 403) => Error::Refused { id: id.into(), status, had_token: self.has_token() },
             404 => Error::NotFound { what: what.into() },
             429 => {
-                let seconds = reply
-                    .headers
-                    .get(header::RETRY_AFTER)
-                    .and_then(|value| value.to_str().ok());
-                Error::RateLimited {
-                    url,
-                    retry_after: seconds.and_then(|text| text.trim().parse().ok()),
-                }
+                let seconds = reply.headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+                Error::RateLimited { url, retry_after: seconds.and_then(|text| text.trim().parse().ok()) }
             }
             status => Error::Server { url, status },
         }
@@ -288,12 +239,7 @@ impl<'a> Client<'a> {
 
 impl Linked {
     fn note(&mut self, headers: &HeaderMap) {
-        let get = |name: &str| {
-            headers
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-                .map(str::trim)
-        };
+        let get = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
         if let Some(etag) = get("x-linked-etag").map(bare_etag) {
             self.etag = Some(etag);
         } else if self.etag.is_none() && get("location").is_none() {
@@ -318,10 +264,7 @@ fn plain_url(url: &str) -> String {
 
 /// An `ETag` without its weak mark and quotes.
 fn bare_etag(text: &str) -> String {
-    text.strip_prefix("W/")
-        .unwrap_or(text)
-        .trim_matches('"')
-        .to_owned()
+    text.strip_prefix("W/").unwrap_or(text).trim_matches('"').to_owned()
 }
 
 /// Resolves a `Location` against the address that sent it.
@@ -347,38 +290,26 @@ fn proxy(settings: &Settings) -> Result<Option<Proxy>, Error> {
     let Some(address) = &settings.proxy else {
         return Ok(None);
     };
-    let bad = |_| Error::BadSetting {
-        name: "HTTPS_PROXY",
-        why: "it is not the address of a proxy".into(),
-    };
+    let bad = |_| Error::BadSetting { name: "HTTPS_PROXY", why: "it is not the address of a proxy".into() };
     let plain = Proxy::new(address).map_err(bad)?;
     let Some(exceptions) = &settings.no_proxy else {
         return Ok(Some(plain));
     };
-    let mut builder = Proxy::builder(plain.protocol())
-        .host(plain.host())
-        .port(plain.port());
+    let mut builder = Proxy::builder(plain.protocol()).host(plain.host()).port(plain.port());
     if let Some(user) = plain.username() {
         builder = builder.username(user);
     }
     if let Some(password) = plain.password() {
         builder = builder.password(password);
     }
-    for host in exceptions
-        .split(',')
-        .map(str::trim)
-        .filter(|host| !host.is_empty())
-    {
+    for host in exceptions.split(',').map(str::trim).filter(|host| !host.is_empty()) {
         builder = builder.no_proxy(host);
     }
     builder.build().map(Some).map_err(bad)
 }
 
 pub(crate) fn bad_answer(url: &str, why: impl Into<String>) -> Error {
-    Error::BadAnswer {
-        url: url.into(),
-        why: why.into(),
-    }
+    Error::BadAnswer { url: url.into(), why: why.into() }
 }
 
 /// An error while a body was read.
@@ -428,11 +359,7 @@ mod tests {
             ("file:///etc/passwd", None),
             ("http://a b/", None),
         ] {
-            assert_eq!(
-                join(&base, location).map(|(url, _)| url).as_deref(),
-                want,
-                "{location}"
-            );
+            assert_eq!(join(&base, location).map(|(url, _)| url).as_deref(), want, "{location}");
         }
     }
 
@@ -456,16 +383,9 @@ mod tests {
 
     #[test]
     fn token_needs_privacy() {
-        for (url, want) in [
-            ("https://a.test", true),
-            ("http://a.test", false),
-            ("http://127.0.0.1:9", true),
-        ] {
-            assert_eq!(
-                Origin::of(&url.parse().unwrap()).unwrap().private(),
-                want,
-                "{url}"
-            );
+        for (url, want) in [("https://a.test", true), ("http://a.test", false), ("http://127.0.0.1:9", true)]
+        {
+            assert_eq!(Origin::of(&url.parse().unwrap()).unwrap().private(), want, "{url}");
         }
     }
 

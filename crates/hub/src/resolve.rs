@@ -95,17 +95,8 @@ fn obtain(wanted: Wanted, settings: &Settings, progress: &mut dyn Progress) -> R
         Wanted::Archive { path, inside } => local::unpack(&path, inside.as_deref(), settings, progress),
         Wanted::Hub { id, alias } => {
             let (resolved, files) = from_hub(&id, settings, progress)?;
-            let bytes = files
-                .iter()
-                .filter(|file| !file.from_cache)
-                .map(|file| file.bytes)
-                .sum();
-            Ok(Pulled {
-                resolved,
-                files,
-                bytes,
-                alias,
-            })
+            let bytes = files.iter().filter(|file| !file.from_cache).map(|file| file.bytes).sum();
+            Ok(Pulled { resolved, files, bytes, alias })
         }
     }
 }
@@ -116,10 +107,7 @@ fn from_hub(
     progress: &mut dyn Progress,
 ) -> Result<(Resolved, Vec<PulledFile>), Error> {
     if settings.offline {
-        return Err(Error::Offline {
-            model: id.to_string(),
-            cache: settings.cache.clone(),
-        });
+        return Err(Error::Offline { model: id.to_string(), cache: settings.cache.clone() });
     }
     let (snapshot, files) = hub::download(id, settings, progress)?;
     let cached = files.iter().all(|file| file.from_cache);

@@ -163,21 +163,13 @@ impl Settings {
     /// folder the cache is `.cache/huggingface/hub` below the working folder. No file is read: a token stored by a
     /// login is not used.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Self {
-        let get = |name: &str| {
-            lookup(name)
-                .map(|v| v.trim().to_owned())
-                .filter(|v| !v.is_empty())
-        };
+        let get = |name: &str| lookup(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty());
         let first = |names: &[&str]| names.iter().find_map(|name| get(name));
         let home = first(&["HOME", "USERPROFILE"]).map(PathBuf::from);
         let path = |text: String| expand(&text, home.as_deref());
 
         let default_caches = || home.clone().unwrap_or_default().join(".cache");
-        let default_root = || {
-            get("XDG_CACHE_HOME")
-                .map_or_else(default_caches, path)
-                .join("huggingface")
-        };
+        let default_root = || get("XDG_CACHE_HOME").map_or_else(default_caches, path).join("huggingface");
         let default_cache = || get("HF_HOME").map_or_else(default_root, path).join("hub");
         let cache = first(&["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"]).map_or_else(default_cache, path);
         let mut settings = Self::new(cache);
@@ -195,9 +187,7 @@ impl Settings {
 }
 
 fn truthy(value: &str) -> bool {
-    ["1", "on", "yes", "true"]
-        .iter()
-        .any(|yes| value.eq_ignore_ascii_case(yes))
+    ["1", "on", "yes", "true"].iter().any(|yes| value.eq_ignore_ascii_case(yes))
 }
 
 fn expand(text: &str, home: Option<&Path>) -> PathBuf {
@@ -214,10 +204,7 @@ mod tests {
 
     fn from(pairs: &[(&str, &str)]) -> Settings {
         Settings::from_lookup(|name| {
-            pairs
-                .iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| (*value).to_owned())
+            pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
         })
     }
 
@@ -228,18 +215,9 @@ mod tests {
             (&[("HOME", "/h")], "/h/.cache/huggingface/hub"),
             (&[("USERPROFILE", "/u")], "/u/.cache/huggingface/hub"),
             (&[("HOME", "/h"), ("XDG_CACHE_HOME", "/x")], "/x/huggingface/hub"),
-            (
-                &[("HOME", "/h"), ("XDG_CACHE_HOME", "/x"), ("HF_HOME", "~/hf")],
-                "/h/hf/hub",
-            ),
-            (
-                &[("HOME", "/h"), ("HF_HOME", "/hf"), ("HF_HUB_CACHE", "/c")],
-                "/c",
-            ),
-            (
-                &[("HOME", "/h"), ("HF_HUB_CACHE", "  ")],
-                "/h/.cache/huggingface/hub",
-            ),
+            (&[("HOME", "/h"), ("XDG_CACHE_HOME", "/x"), ("HF_HOME", "~/hf")], "/h/hf/hub"),
+            (&[("HOME", "/h"), ("HF_HOME", "/hf"), ("HF_HUB_CACHE", "/c")], "/c"),
+            (&[("HOME", "/h"), ("HF_HUB_CACHE", "  ")], "/h/.cache/huggingface/hub"),
             (&[("HOME", "/h"), ("HUGGINGFACE_HUB_CACHE", "~")], "/h"),
         ] {
             assert_eq!(from(pairs).cache, Path::new(want), "{pairs:?}");
@@ -250,21 +228,13 @@ mod tests {
     fn switches() {
         assert_eq!(from(&[]).endpoint, DEFAULT_ENDPOINT);
         assert_eq!(from(&[("HF_ENDPOINT", "http://m")]).endpoint, "http://m");
-        for (value, want) in [
-            ("1", true),
-            ("TRUE", true),
-            ("yes", true),
-            ("0", false),
-            ("", false),
-            ("no", false),
-        ] {
+        for (value, want) in
+            [("1", true), ("TRUE", true), ("yes", true), ("0", false), ("", false), ("no", false)]
+        {
             assert_eq!(from(&[("HF_HUB_OFFLINE", value)]).offline, want, "{value}");
         }
         assert!(from(&[("TRANSFORMERS_OFFLINE", "on")]).offline);
-        assert_eq!(
-            from(&[("all_proxy", "http://p:1")]).proxy.as_deref(),
-            Some("http://p:1")
-        );
+        assert_eq!(from(&[("all_proxy", "http://p:1")]).proxy.as_deref(), Some("http://p:1"));
     }
 
     #[test]

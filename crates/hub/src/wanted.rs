@@ -42,31 +42,21 @@ pub fn interpret(model: &str) -> Result<Wanted, Error> {
         return Ok(Wanted::Folder(path.into()));
     }
     if path.is_file() {
-        return Ok(Wanted::Archive {
-            path: path.into(),
-            inside: None,
-        });
+        return Ok(Wanted::Archive { path: path.into(), inside: None });
     }
     if let Some((file, inside)) = model.rsplit_once('#')
         && Path::new(file).is_file()
     {
-        return Ok(Wanted::Archive {
-            path: file.into(),
-            inside: Some(inside.into()),
-        });
+        return Ok(Wanted::Archive { path: file.into(), inside: Some(inside.into()) });
     }
-    let (name, revision) = model
-        .split_once('@')
-        .map_or((model, None), |(name, revision)| (name, Some(revision)));
+    let (name, revision) =
+        model.split_once('@').map_or((model, None), |(name, revision)| (name, Some(revision)));
     if let Some(alias) = catalogue::alias(name) {
         let id = match revision {
             Some(revision) => HubId::parse(&format!("{}@{revision}", alias.hub_id))?,
             None => HubId::parse(alias.hub_id)?,
         };
-        return Ok(Wanted::Hub {
-            id,
-            alias: Some(alias),
-        });
+        return Ok(Wanted::Hub { id, alias: Some(alias) });
     }
     if written_as_path(model) {
         return Err(Error::NoSuchPath { path: shown(model) });

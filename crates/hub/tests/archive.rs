@@ -47,12 +47,7 @@ fn tarred(files: &[(&str, &str)]) -> Vec<u8> {
 fn tarred_with(files: &[(&str, &str)], more: impl FnOnce(&mut tar::Builder<Vec<u8>>)) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     for (name, text) in files {
-        builder
-            .append(
-                &header(EntryType::Regular, name, text.len() as u64),
-                text.as_bytes(),
-            )
-            .unwrap();
+        builder.append(&header(EntryType::Regular, name, text.len() as u64), text.as_bytes()).unwrap();
     }
     more(&mut builder);
     builder.into_inner().unwrap()
@@ -67,10 +62,7 @@ fn gzipped(bytes: &[u8]) -> Vec<u8> {
 fn replaced(mut bytes: Vec<u8>, from: &str, to: &str) -> Vec<u8> {
     assert_eq!(from.len(), to.len());
     let mut at = 0;
-    while let Some(found) = bytes[at..]
-        .windows(from.len())
-        .position(|window| window == from.as_bytes())
-    {
+    while let Some(found) = bytes[at..].windows(from.len()).position(|window| window == from.as_bytes()) {
         bytes[at + found..at + found + to.len()].copy_from_slice(to.as_bytes());
         at += found + to.len();
     }
@@ -93,11 +85,7 @@ fn fault_with(bytes: &[u8], name: &str, tweak: impl FnOnce(&mut Settings)) -> Ar
     tweak(&mut settings);
     let error = pull(path.to_str().unwrap(), &settings, &mut NoProgress).unwrap_err();
     assert!(!error.to_string().contains('\n'), "{error}");
-    let stem = fs::read_dir(&cache)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .find(|e| e.file_name() != ".locks");
+    let stem = fs::read_dir(&cache).into_iter().flatten().flatten().find(|e| e.file_name() != ".locks");
     let left = stem.map_or(0, |e| fs::read_dir(e.path().join("snapshots")).unwrap().count());
     assert_eq!(left, 0, "a refused archive leaves nothing");
     match error {
@@ -128,30 +116,18 @@ fn every_kind_is_unpacked_once() {
         let settings = offline(&dir.path().join("hub"));
         let pulled = pull(path.to_str().unwrap(), &settings, &mut NoProgress).unwrap();
         let folder = &pulled.resolved.folder;
-        let mut names: Vec<_> = fs::read_dir(folder)
-            .unwrap()
-            .map(|e| e.unwrap().file_name().into_string().unwrap())
-            .collect();
+        let mut names: Vec<_> =
+            fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
-        assert_eq!(
-            names,
-            ["config.json", "model.safetensors", "tokenizer.json", "vocab.txt"],
-            "{name}"
-        );
-        assert_eq!(
-            fs::read_to_string(folder.join("model.safetensors")).unwrap(),
-            "weights"
-        );
+        assert_eq!(names, ["config.json", "model.safetensors", "tokenizer.json", "vocab.txt"], "{name}");
+        assert_eq!(fs::read_to_string(folder.join("model.safetensors")).unwrap(), "weights");
         assert_eq!((pulled.files.len(), pulled.bytes), (4, 2 + 7 + 7 + 4));
         assert!(folder.starts_with(&settings.cache));
         assert!(folder.ends_with(pulled.resolved.revision.as_ref().unwrap()));
 
         let again = pull(path.to_str().unwrap(), &settings, &mut NoProgress).unwrap();
         assert!(again.resolved.from_cache && again.files.is_empty());
-        assert_eq!(
-            resolve(path.to_str().unwrap(), &settings, &mut NoProgress).unwrap(),
-            again.resolved
-        );
+        assert_eq!(resolve(path.to_str().unwrap(), &settings, &mut NoProgress).unwrap(), again.resolved);
 
         fs::remove_file(folder.join("config.json")).unwrap();
         let repaired = pull(path.to_str().unwrap(), &settings, &mut NoProgress).unwrap();
@@ -161,16 +137,8 @@ fn every_kind_is_unpacked_once() {
 
 #[test]
 fn the_root_and_long_names_work() {
-    let flat = [
-        ("config.json", "{}"),
-        ("model.safetensors", "w"),
-        ("vocab.txt", "a"),
-    ];
-    let dotted = [
-        ("./config.json", "{}"),
-        ("./model.safetensors", "w"),
-        ("./vocab.txt", "a"),
-    ];
+    let flat = [("config.json", "{}"), ("model.safetensors", "w"), ("vocab.txt", "a")];
+    let dotted = [("./config.json", "{}"), ("./model.safetensors", "w"), ("./vocab.txt", "a")];
     let deep = "d/".repeat(120);
     let gnu = tarred_with(&[], |builder| {
         for (name, text) in flat {
@@ -189,37 +157,18 @@ fn the_root_and_long_names_work() {
             let length = record.len() + 3;
             let record = format!("{length}{record}");
             builder
-                .append(
-                    &header(EntryType::XHeader, "pax", record.len() as u64),
-                    record.as_bytes(),
-                )
+                .append(&header(EntryType::XHeader, "pax", record.len() as u64), record.as_bytes())
                 .unwrap();
-            builder
-                .append(
-                    &header(EntryType::Regular, "short", text.len() as u64),
-                    text.as_bytes(),
-                )
-                .unwrap();
+            builder.append(&header(EntryType::Regular, "short", text.len() as u64), text.as_bytes()).unwrap();
         }
     });
-    for (what, bytes) in [
-        ("zip", zipped(&flat)),
-        ("tar", tarred(&dotted)),
-        ("gnu", gnu),
-        ("pax", pax),
-    ] {
+    for (what, bytes) in [("zip", zipped(&flat)), ("tar", tarred(&dotted)), ("gnu", gnu), ("pax", pax)] {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("model.tar");
         fs::write(&path, bytes).unwrap();
-        let found = resolve(
-            path.to_str().unwrap(),
-            &offline(&dir.path().join("hub")),
-            &mut NoProgress,
-        );
+        let found = resolve(path.to_str().unwrap(), &offline(&dir.path().join("hub")), &mut NoProgress);
         assert!(
-            found
-                .as_ref()
-                .is_ok_and(|f| f.folder.join("model.safetensors").is_file()),
+            found.as_ref().is_ok_and(|f| f.folder.join("model.safetensors").is_file()),
             "{what}: {found:?}"
         );
     }
@@ -241,28 +190,13 @@ fn one_of_several() {
     let settings = offline(&dir.path().join("hub"));
     let text = path.to_str().unwrap();
     let error = pull(text, &settings, &mut NoProgress).unwrap_err().to_string();
-    assert!(
-        error.contains("`a`, `b/c`") && error.contains("ARCHIVE#FOLDER"),
-        "{error}"
-    );
+    assert!(error.contains("`a`, `b/c`") && error.contains("ARCHIVE#FOLDER"), "{error}");
     for (inside, want) in [("a", "wa"), ("b/c", "wb"), ("./b/c/", "wb"), ("a/", "wa")] {
         let found = resolve(&format!("{text}#{inside}"), &settings, &mut NoProgress).unwrap();
-        assert_eq!(
-            fs::read_to_string(found.folder.join("model.safetensors")).unwrap(),
-            want
-        );
+        assert_eq!(fs::read_to_string(found.folder.join("model.safetensors")).unwrap(), want);
     }
     let error = resolve(&format!("{text}#b"), &settings, &mut NoProgress).unwrap_err();
-    assert!(
-        matches!(
-            error,
-            Error::Archive {
-                fault: ArchiveFault::NoSuchFolder { .. },
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, Error::Archive { fault: ArchiveFault::NoSuchFolder { .. }, .. }), "{error}");
 }
 
 #[test]
@@ -280,19 +214,14 @@ fn shards() {
     for (name, bytes) in [("s.zip", zipped(&good)), ("s.tgz", gzipped(&tarred(&good)))] {
         let path = dir.path().join(name);
         fs::write(&path, bytes).unwrap();
-        let pulled = pull(
-            path.to_str().unwrap(),
-            &offline(&dir.path().join(format!("hub-{name}"))),
-            &mut NoProgress,
-        )
-        .unwrap();
+        let pulled =
+            pull(path.to_str().unwrap(), &offline(&dir.path().join(format!("hub-{name}"))), &mut NoProgress)
+                .unwrap();
         assert_eq!(pulled.files.len(), 5);
     }
-    for (text, what) in [
-        (r#"{"weight_map":{"a":"../x.safetensors"}}"#, "plain"),
-        (index, "not there"),
-        ("{", "EOF"),
-    ] {
+    for (text, what) in
+        [(r#"{"weight_map":{"a":"../x.safetensors"}}"#, "plain"), (index, "not there"), ("{", "EOF")]
+    {
         let bad = [
             ("config.json", "{}"),
             ("vocab.txt", "a"),
@@ -355,23 +284,12 @@ fn links_and_devices_condemn_the_archive() {
             header.set_cksum();
             builder.append(&header, std::io::empty()).unwrap();
         });
-        assert!(
-            matches!(fault(&bytes, "l.tar"), ArchiveFault::Unsafe { .. }),
-            "{kind:?}"
-        );
+        assert!(matches!(fault(&bytes, "l.tar"), ArchiveFault::Unsafe { .. }), "{kind:?}");
     }
     let mut writer = zip::ZipWriter::new_append(Cursor::new(zipped(GOOD))).unwrap();
-    writer
-        .add_symlink("pkg/evil", "/etc/passwd", SimpleFileOptions::default())
-        .unwrap();
+    writer.add_symlink("pkg/evil", "/etc/passwd", SimpleFileOptions::default()).unwrap();
     let bytes = writer.finish().unwrap().into_inner();
-    assert!(matches!(
-        fault(&bytes, "l.zip"),
-        ArchiveFault::Unsafe {
-            why: "it is a link",
-            ..
-        }
-    ));
+    assert!(matches!(fault(&bytes, "l.zip"), ArchiveFault::Unsafe { why: "it is a link", .. }));
 }
 
 #[test]
@@ -379,9 +297,7 @@ fn encrypted_entries() {
     // Bit 0 of the flags: offset 6 of a local header, 8 of a central one.
     let mut bytes = zipped(GOOD);
     for (mark, offset) in [(b"PK\x03\x04", 6), (b"PK\x01\x02", 8)] {
-        let at: Vec<_> = (0..bytes.len() - 4)
-            .filter(|i| &bytes[*i..*i + 4] == mark)
-            .collect();
+        let at: Vec<_> = (0..bytes.len() - 4).filter(|i| &bytes[*i..*i + 4] == mark).collect();
         for at in at {
             bytes[at + offset] |= 1;
         }
@@ -393,11 +309,7 @@ fn encrypted_entries() {
 fn sizes_are_bounded() {
     type Tweak = fn(&mut Settings);
     let zeros = "\0".repeat(1_000_000);
-    let bomb = [
-        ("config.json", "{}"),
-        ("vocab.txt", "a"),
-        ("model.safetensors", zeros.as_str()),
-    ];
+    let bomb = [("config.json", "{}"), ("vocab.txt", "a"), ("model.safetensors", zeros.as_str())];
     let cases: [(&str, Tweak); 5] = [
         ("total", |s| s.limits.archive_total = 500_000),
         ("ratio", |s| {
@@ -410,10 +322,7 @@ fn sizes_are_bounded() {
     for (what, tweak) in cases {
         for (name, bytes) in [("b.zip", zipped(&bomb)), ("b.tgz", gzipped(&tarred(&bomb)))] {
             let fault = fault_with(&bytes, name, tweak);
-            assert!(
-                matches!(fault, ArchiveFault::TooLarge { .. }),
-                "{what} {name}: {fault}"
-            );
+            assert!(matches!(fault, ArchiveFault::TooLarge { .. }), "{what} {name}: {fault}");
         }
     }
 }
@@ -421,18 +330,12 @@ fn sizes_are_bounded() {
 #[test]
 fn lying_sizes() {
     // The central directory says less than the entry unpacks to.
-    let bytes = zipped(&[
-        ("config.json", "{}"),
-        ("vocab.txt", "a"),
-        ("model.safetensors", &"w".repeat(5_000)),
-    ]);
+    let bytes =
+        zipped(&[("config.json", "{}"), ("vocab.txt", "a"), ("model.safetensors", &"w".repeat(5_000))]);
     let bytes = patched_size(bytes, 5_000, 100);
     assert!(matches!(fault(&bytes, "s.zip"), ArchiveFault::Unreadable(_)));
-    let bytes = zipped(&[
-        ("config.json", "{}"),
-        ("vocab.txt", "a"),
-        ("model.safetensors", &"w".repeat(5_000)),
-    ]);
+    let bytes =
+        zipped(&[("config.json", "{}"), ("vocab.txt", "a"), ("model.safetensors", &"w".repeat(5_000))]);
     let bytes = patched_size(bytes, 5_000, 6_000);
     assert!(matches!(fault(&bytes, "s.zip"), ArchiveFault::Unreadable(_)));
 }
@@ -452,10 +355,7 @@ fn a_huge_long_name_is_not_read() {
     let bytes = tarred_with(&[], |builder| {
         let text = vec![b'a'; 1 << 20];
         builder
-            .append(
-                &header(EntryType::GNULongName, "././@LongLink", text.len() as u64),
-                &text[..],
-            )
+            .append(&header(EntryType::GNULongName, "././@LongLink", text.len() as u64), &text[..])
             .unwrap();
     });
     assert!(matches!(fault(&bytes, "n.tar"), ArchiveFault::TooLarge { .. }));
@@ -472,14 +372,7 @@ fn not_a_checkpoint() {
         (&[], none),
         (&[("README.md", "x")], none),
         (&[("a/config.json", "{}"), ("b/model.safetensors", "w")], none),
-        (
-            &[
-                ("config.json", "{}"),
-                ("pytorch_model.bin", "w"),
-                ("vocab.txt", "a"),
-            ],
-            pickled,
-        ),
+        (&[("config.json", "{}"), ("pytorch_model.bin", "w"), ("vocab.txt", "a")], pickled),
         (&[("config.json", "{}"), ("model.safetensors", "w")], tokenizer),
     ];
     for (files, good) in cases {
@@ -492,24 +385,15 @@ fn not_a_checkpoint() {
 
 #[test]
 fn not_an_archive() {
-    for (name, bytes) in [
-        ("x.zip", &b"hello"[..]),
-        ("x.whl", b""),
-        ("x.tar.gz", b"\0\0\0"),
-        ("x.bin", b"\x80\x02}q"),
-    ] {
+    for (name, bytes) in
+        [("x.zip", &b"hello"[..]), ("x.whl", b""), ("x.tar.gz", b"\0\0\0"), ("x.bin", b"\x80\x02}q")]
+    {
         assert_eq!(fault(bytes, name), ArchiveFault::NotAnArchive, "{name}");
     }
     let zip = zipped(GOOD);
-    assert!(matches!(
-        fault(&zip[..zip.len() / 2], "cut.zip"),
-        ArchiveFault::Unreadable(_)
-    ));
+    assert!(matches!(fault(&zip[..zip.len() / 2], "cut.zip"), ArchiveFault::Unreadable(_)));
     let tgz = gzipped(&tarred(GOOD));
-    assert!(matches!(
-        fault(&tgz[..tgz.len() / 2], "cut.tgz"),
-        ArchiveFault::Unreadable(_)
-    ));
+    assert!(matches!(fault(&tgz[..tgz.len() / 2], "cut.tgz"), ArchiveFault::Unreadable(_)));
 }
 
 /// Runs bytes through the whole of `pull`; only a panic is a failure.
@@ -517,11 +401,7 @@ fn survive(bytes: &[u8], name: &str) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join(name);
     fs::write(&path, bytes).unwrap();
-    let _ = pull(
-        path.to_str().unwrap(),
-        &offline(&dir.path().join("hub")),
-        &mut NoProgress,
-    );
+    let _ = pull(path.to_str().unwrap(), &offline(&dir.path().join("hub")), &mut NoProgress);
 }
 
 proptest! {

@@ -21,29 +21,20 @@ fn fresh_pull_has_the_standard_layout() {
     assert!(!pulled.resolved.from_cache);
     assert_eq!(fs::read_to_string(repo.join("refs/main")).unwrap(), COMMIT);
     let names: Vec<_> = pulled.files.iter().map(|file| file.name.as_str()).collect();
-    assert_eq!(
-        names,
-        ["config.json", "tokenizer.json", "vocab.txt", "model.safetensors"]
-    );
+    assert_eq!(names, ["config.json", "tokenizer.json", "vocab.txt", "model.safetensors"]);
     for file in &pulled.files {
         let bytes = fs::read(pulled.resolved.folder.join(&file.name)).unwrap();
         assert_eq!(bytes, model.files[&file.name]);
         assert_eq!(file.sha256.as_ref(), Some(&sha256(&bytes)));
     }
-    assert_eq!(
-        pulled.bytes,
-        pulled.files.iter().map(|file| file.bytes).sum::<u64>()
-    );
+    assert_eq!(pulled.bytes, pulled.files.iter().map(|file| file.bytes).sum::<u64>());
     let hash = sha256(model.weights());
     assert!(repo.join("blobs").join(&hash).is_file());
     if cfg!(unix) {
         let link = fs::read_link(pulled.resolved.folder.join("model.safetensors")).unwrap();
         assert_eq!(link, Path::new("../../blobs").join(hash));
     }
-    assert_eq!(
-        hub.count("GET", "README.md") + hub.count("GET", "pytorch_model.bin"),
-        0
-    );
+    assert_eq!(hub.count("GET", "README.md") + hub.count("GET", "pytorch_model.bin"), 0);
 }
 
 #[test]
@@ -61,11 +52,7 @@ fn cached_resolve_makes_no_request() {
     assert_eq!(hub.requests().len(), before);
     let pulled = pull(ID, &settings, &mut NoProgress).unwrap();
     assert!(pulled.resolved.from_cache && pulled.files.is_empty() && pulled.bytes == 0);
-    assert_eq!(
-        hub.requests().len(),
-        before + 1,
-        "a pull of what is current asks once"
-    );
+    assert_eq!(hub.requests().len(), before + 1, "a pull of what is current asks once");
 }
 
 #[test]
@@ -84,10 +71,7 @@ fn reads_what_python_wrote() {
     assert_eq!(resolve(ID, &settings, &mut NoProgress).unwrap().folder, snapshot);
     fs::remove_file(snapshot.join("tokenizer.json")).unwrap();
     assert!(
-        matches!(
-            resolve(ID, &settings, &mut NoProgress),
-            Err(Error::Offline { .. })
-        ),
+        matches!(resolve(ID, &settings, &mut NoProgress), Err(Error::Offline { .. })),
         "a partial snapshot is not whole"
     );
 }
@@ -124,21 +108,11 @@ fn a_cut_transfer_is_continued() {
     });
     let mut meter = Meter::default();
     let found = resolve(ID, &hub.settings(dir.path()), &mut meter).unwrap();
-    assert_eq!(
-        fs::read(found.folder.join("model.safetensors")).unwrap(),
-        model.weights()
-    );
-    let ranges: Vec<_> = hub
-        .requests()
-        .iter()
-        .filter(|r| r.is_get("model.safetensors"))
-        .map(common::Request::range)
-        .collect();
+    assert_eq!(fs::read(found.folder.join("model.safetensors")).unwrap(), model.weights());
+    let ranges: Vec<_> =
+        hub.requests().iter().filter(|r| r.is_get("model.safetensors")).map(common::Request::range).collect();
     assert_eq!(ranges.len(), 3);
-    assert!(
-        ranges[0].is_none() && ranges[1].is_some() && ranges[2] > ranges[1],
-        "{ranges:?}"
-    );
+    assert!(ranges[0].is_none() && ranges[1].is_some() && ranges[2] > ranges[1], "{ranges:?}");
     assert_eq!(meter.0.last().unwrap().2, model.weights().len() as u64);
 }
 
@@ -148,38 +122,22 @@ fn a_later_run_continues() {
     let served = model.clone();
     let dead = Server::start(move |request| {
         let reply = served.answer(request);
-        if request.is_get("model.safetensors") {
-            reply.cut(120_000)
-        } else {
-            reply
-        }
+        if request.is_get("model.safetensors") { reply.cut(120_000) } else { reply }
     });
     let mut settings = dead.settings(dir.path());
     settings.retries = 0;
     let error = resolve(ID, &settings, &mut NoProgress).unwrap_err();
     assert!(matches!(error, Error::Lost { .. }), "{error}");
-    let partial = repo(dir.path())
-        .join("blobs")
-        .join(format!("{}.incomplete", sha256(model.weights())));
+    let partial = repo(dir.path()).join("blobs").join(format!("{}.incomplete", sha256(model.weights())));
     let kept = fs::metadata(&partial).unwrap().len() as usize;
     assert!(kept > 0);
-    assert!(
-        !repo(dir.path()).join("refs/main").exists(),
-        "a partial snapshot must not be found"
-    );
+    assert!(!repo(dir.path()).join("refs/main").exists(), "a partial snapshot must not be found");
 
     let hub = honest(model.clone());
     let pulled = pull(ID, &hub.settings(dir.path()), &mut NoProgress).unwrap();
-    assert_eq!(
-        fs::read(pulled.resolved.folder.join("model.safetensors")).unwrap(),
-        model.weights()
-    );
+    assert_eq!(fs::read(pulled.resolved.folder.join("model.safetensors")).unwrap(), model.weights());
     assert!(pulled.files[0].from_cache && !pulled.files[3].from_cache);
-    let request = hub
-        .requests()
-        .into_iter()
-        .find(|r| r.is_get("model.safetensors"))
-        .unwrap();
+    let request = hub.requests().into_iter().find(|r| r.is_get("model.safetensors")).unwrap();
     assert_eq!(request.range(), Some(kept));
     assert!(!partial.exists());
 }
@@ -188,11 +146,7 @@ fn a_later_run_continues() {
 fn leave_partial(cache: &Path, model: &Model, bytes: &[u8]) {
     let blobs = repo(cache).join("blobs");
     fs::create_dir_all(&blobs).unwrap();
-    fs::write(
-        blobs.join(format!("{}.incomplete", sha256(model.weights()))),
-        bytes,
-    )
-    .unwrap();
+    fs::write(blobs.join(format!("{}.incomplete", sha256(model.weights()))), bytes).unwrap();
 }
 
 /// What an earlier transfer left, and how many GETs of the weights it costs.
@@ -211,48 +165,13 @@ fn partial_files_of_every_kind_end_well() {
     longer.push(0);
     let (half, wrong) = (&weights[..150_000], vec![7; 300_000]);
     for case in [
-        Case {
-            what: "good half",
-            partial: half,
-            ignores_range: false,
-            gets: 1,
-        },
-        Case {
-            what: "range ignored",
-            partial: half,
-            ignores_range: true,
-            gets: 1,
-        },
-        Case {
-            what: "other file's half",
-            partial: &wrong[..150_000],
-            ignores_range: false,
-            gets: 2,
-        },
-        Case {
-            what: "whole",
-            partial: &weights,
-            ignores_range: false,
-            gets: 0,
-        },
-        Case {
-            what: "other file of the same size",
-            partial: &wrong,
-            ignores_range: false,
-            gets: 1,
-        },
-        Case {
-            what: "too long",
-            partial: &longer,
-            ignores_range: false,
-            gets: 1,
-        },
-        Case {
-            what: "empty",
-            partial: &[],
-            ignores_range: false,
-            gets: 1,
-        },
+        Case { what: "good half", partial: half, ignores_range: false, gets: 1 },
+        Case { what: "range ignored", partial: half, ignores_range: true, gets: 1 },
+        Case { what: "other file's half", partial: &wrong[..150_000], ignores_range: false, gets: 2 },
+        Case { what: "whole", partial: &weights, ignores_range: false, gets: 0 },
+        Case { what: "other file of the same size", partial: &wrong, ignores_range: false, gets: 1 },
+        Case { what: "too long", partial: &longer, ignores_range: false, gets: 1 },
+        Case { what: "empty", partial: &[], ignores_range: false, gets: 1 },
     ] {
         let dir = tempfile::tempdir().unwrap();
         leave_partial(dir.path(), &model, case.partial);
@@ -265,12 +184,7 @@ fn partial_files_of_every_kind_end_well() {
             served.answer(&request)
         });
         let found = resolve(ID, &hub.settings(dir.path()), &mut NoProgress).unwrap();
-        assert_eq!(
-            fs::read(found.folder.join("model.safetensors")).unwrap(),
-            weights,
-            "{}",
-            case.what
-        );
+        assert_eq!(fs::read(found.folder.join("model.safetensors")).unwrap(), weights, "{}", case.what);
         assert_eq!(hub.count("GET", "/model.safetensors"), case.gets, "{}", case.what);
     }
 }
@@ -285,10 +199,7 @@ fn a_refused_range_starts_over() {
         None => served.answer(request),
     });
     let found = resolve(ID, &hub.settings(dir.path()), &mut NoProgress).unwrap();
-    assert_eq!(
-        fs::read(found.folder.join("model.safetensors")).unwrap(),
-        model.weights()
-    );
+    assert_eq!(fs::read(found.folder.join("model.safetensors")).unwrap(), model.weights());
 }
 
 #[test]
@@ -299,10 +210,7 @@ fn a_damaged_blob_is_fetched_again() {
     fs::write(blobs.join(sha256(model.weights())), "short").unwrap();
     let hub = honest(model.clone());
     let found = resolve(ID, &hub.settings(dir.path()), &mut NoProgress).unwrap();
-    assert_eq!(
-        fs::read(found.folder.join("model.safetensors")).unwrap(),
-        model.weights()
-    );
+    assert_eq!(fs::read(found.folder.join("model.safetensors")).unwrap(), model.weights());
 }
 
 #[test]
@@ -317,10 +225,7 @@ fn a_redirect_elsewhere_drops_the_token() {
         if request.path.ends_with("/model.safetensors") {
             (reply.status, reply.body) = (302, b"moved".to_vec());
             reply = reply.with("Location", format!("{elsewhere}/signed?x=1"));
-        } else if request
-            .path
-            .ends_with("/resolve/0123456789abcdef0123456789abcdef01234567/config.json")
-        {
+        } else if request.path.ends_with("/resolve/0123456789abcdef0123456789abcdef01234567/config.json") {
             // A move within the hub keeps the token.
             return Reply::new(307, "").with("Location", "/cache/config.json");
         }
@@ -329,15 +234,8 @@ fn a_redirect_elsewhere_drops_the_token() {
     let mut settings = hub.settings(dir.path());
     settings.token = Some(filbert_hub::Secret::new("hf_secret"));
     let found = resolve(ID, &settings, &mut NoProgress).unwrap();
-    assert_eq!(
-        fs::read(found.folder.join("model.safetensors")).unwrap(),
-        model.weights()
-    );
-    assert!(
-        hub.requests()
-            .iter()
-            .all(|r| r.header("authorization") == Some("Bearer hf_secret"))
-    );
+    assert_eq!(fs::read(found.folder.join("model.safetensors")).unwrap(), model.weights());
+    assert!(hub.requests().iter().all(|r| r.header("authorization") == Some("Bearer hf_secret")));
     assert_eq!(hub.count("GET", "/cache/config.json"), 1);
     let there = storage.requests();
     assert_eq!(there.len(), 1, "asking for hash and size stays with the hub");
@@ -346,28 +244,15 @@ fn a_redirect_elsewhere_drops_the_token() {
 
 #[test]
 fn files_fail_and_recover_too() {
-    let (dir, model, seen) = (
-        tempfile::tempdir().unwrap(),
-        Model::tiny(),
-        Mutex::new(std::collections::HashSet::new()),
-    );
+    let (dir, model, seen) =
+        (tempfile::tempdir().unwrap(), Model::tiny(), Mutex::new(std::collections::HashSet::new()));
     let served = model.clone();
     let hub = Server::start(move |request| {
-        let first = seen
-            .lock()
-            .unwrap()
-            .insert((request.method.clone(), request.path.clone()));
-        if first {
-            Reply::new(502, "")
-        } else {
-            served.answer(request)
-        }
+        let first = seen.lock().unwrap().insert((request.method.clone(), request.path.clone()));
+        if first { Reply::new(502, "") } else { served.answer(request) }
     });
     let found = resolve(ID, &hub.settings(dir.path()), &mut NoProgress).unwrap();
-    assert_eq!(
-        fs::read(found.folder.join("model.safetensors")).unwrap(),
-        model.weights()
-    );
+    assert_eq!(fs::read(found.folder.join("model.safetensors")).unwrap(), model.weights());
 }
 
 #[test]
@@ -398,25 +283,9 @@ fn pull_follows_a_moved_branch() {
     }
     let hub = honest(Model::tiny());
     let settings = hub.settings(dir.path());
-    assert_eq!(
-        resolve(ID, &settings, &mut NoProgress).unwrap().revision,
-        Some(old)
-    );
-    assert_eq!(
-        pull(ID, &settings, &mut NoProgress)
-            .unwrap()
-            .resolved
-            .revision
-            .as_deref(),
-        Some(COMMIT)
-    );
-    assert_eq!(
-        resolve(ID, &settings, &mut NoProgress)
-            .unwrap()
-            .revision
-            .as_deref(),
-        Some(COMMIT)
-    );
+    assert_eq!(resolve(ID, &settings, &mut NoProgress).unwrap().revision, Some(old));
+    assert_eq!(pull(ID, &settings, &mut NoProgress).unwrap().resolved.revision.as_deref(), Some(COMMIT));
+    assert_eq!(resolve(ID, &settings, &mut NoProgress).unwrap().revision.as_deref(), Some(COMMIT));
 }
 
 #[test]
@@ -426,10 +295,7 @@ fn revisions_are_escaped_and_remembered() {
     let settings = hub.settings(dir.path());
     let id = format!("{ID}@refs/pr/3");
     resolve(&id, &settings, &mut NoProgress).unwrap();
-    assert_eq!(
-        hub.count("GET", "/api/models/acme/tiny-bert/revision/refs%2Fpr%2F3"),
-        1
-    );
+    assert_eq!(hub.count("GET", "/api/models/acme/tiny-bert/revision/refs%2Fpr%2F3"), 1);
     assert!(resolve(&id, &settings, &mut NoProgress).unwrap().from_cache);
     assert!(!repo(dir.path()).join("refs/main").exists());
 }
@@ -456,9 +322,6 @@ fn an_alias_stands_for_its_repository() {
     let dir = tempfile::tempdir().unwrap();
     let hub = honest(Model::tiny());
     let pulled = pull("minilm-l12", &hub.settings(dir.path()), &mut NoProgress).unwrap();
-    assert_eq!(
-        pulled.resolved.source,
-        "sentence-transformers/all-MiniLM-L12-v2@main"
-    );
+    assert_eq!(pulled.resolved.source, "sentence-transformers/all-MiniLM-L12-v2@main");
     assert_eq!(pulled.alias.map(|alias| alias.name), Some("minilm-l12"));
 }

@@ -60,10 +60,7 @@ fn a_wrong_hash_is_deleted() {
         reply
     });
     let error = resolve(ID, &hub.settings(dir.path()), &mut NoProgress).unwrap_err();
-    assert!(
-        matches!(&error, Error::HashMismatch { file, .. } if file == "model.safetensors"),
-        "{error}"
-    );
+    assert!(matches!(&error, Error::HashMismatch { file, .. } if file == "model.safetensors"), "{error}");
     let blobs = repo(dir.path()).join("blobs");
     assert!(!blobs.join(&hash).exists() && !blobs.join(format!("{hash}.incomplete")).exists());
     assert_eq!(hub.count("GET", "/model.safetensors"), 1);
@@ -80,16 +77,7 @@ fn a_wrong_size_is_deleted() {
         reply
     });
     let error = resolve(ID, &hub.settings(dir.path()), &mut NoProgress).unwrap_err();
-    assert!(
-        matches!(
-            error,
-            Error::SizeMismatch {
-                expected: 300_000,
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, Error::SizeMismatch { expected: 300_000, .. }), "{error}");
 }
 
 #[test]
@@ -117,16 +105,7 @@ fn statuses() {
         StatusCase {
             status: 401,
             times: 99,
-            good: |r| {
-                matches!(
-                    r,
-                    Err(Error::Refused {
-                        status: 401,
-                        had_token: false,
-                        ..
-                    })
-                )
-            },
+            good: |r| matches!(r, Err(Error::Refused { status: 401, had_token: false, .. })),
             requests: 1,
         },
         StatusCase {
@@ -144,15 +123,7 @@ fn statuses() {
         StatusCase {
             status: 429,
             times: 99,
-            good: |r| {
-                matches!(
-                    r,
-                    Err(Error::RateLimited {
-                        retry_after: Some(0),
-                        ..
-                    })
-                )
-            },
+            good: |r| matches!(r, Err(Error::RateLimited { retry_after: Some(0), .. })),
             requests: 5,
         },
         StatusCase {
@@ -167,18 +138,8 @@ fn statuses() {
             good: |r| matches!(r, Err(Error::Server { status: 418, .. })),
             requests: 1,
         },
-        StatusCase {
-            status: 503,
-            times: 2,
-            good: Result::is_ok,
-            requests: 3,
-        },
-        StatusCase {
-            status: 429,
-            times: 1,
-            good: Result::is_ok,
-            requests: 2,
-        },
+        StatusCase { status: 503, times: 2, good: Result::is_ok, requests: 3 },
+        StatusCase { status: 429, times: 1, good: Result::is_ok, requests: 2 },
     ] {
         let dir = tempfile::tempdir().unwrap();
         let (model, seen) = (Model::tiny(), AtomicUsize::new(0));
@@ -191,12 +152,7 @@ fn statuses() {
         });
         let result = resolve(ID, &hub.settings(dir.path()), &mut NoProgress);
         assert!((case.good)(&result), "{}: {result:?}", case.status);
-        assert_eq!(
-            hub.count("GET", "/revision/main"),
-            case.requests,
-            "{}",
-            case.status
-        );
+        assert_eq!(hub.count("GET", "/revision/main"), case.requests, "{}", case.status);
         if let Err(error) = result {
             assert!(!error.to_string().contains('\n'));
         }
@@ -207,9 +163,7 @@ fn statuses() {
 fn a_refusal_names_the_token() {
     let dir = tempfile::tempdir().unwrap();
     let hub = Server::start(|_| Reply::new(401, ""));
-    let error = resolve(ID, &hub.settings(dir.path()), &mut NoProgress)
-        .unwrap_err()
-        .to_string();
+    let error = resolve(ID, &hub.settings(dir.path()), &mut NoProgress).unwrap_err().to_string();
     assert!(error.contains("set HF_TOKEN"), "{error}");
 }
 
@@ -225,20 +179,14 @@ fn hostile_shard_names() {
     ] {
         let (dir, mut model) = (tempfile::tempdir().unwrap(), Model::sharded());
         let index = serde_json::json!({ "weight_map": { "a": shard } }).to_string();
-        model
-            .files
-            .insert("model.safetensors.index.json".into(), index.into_bytes());
+        model.files.insert("model.safetensors.index.json".into(), index.into_bytes());
         let mut siblings: Vec<String> = model.files.keys().cloned().collect();
         siblings.push(shard.into());
         model.siblings = Some(siblings);
         let hub = honest(model);
         let error = resolve(ID, &hub.settings(dir.path()), &mut NoProgress).unwrap_err();
         assert!(matches!(error, Error::BadShard { .. }), "{shard}: {error}");
-        assert!(
-            hub.requests()
-                .iter()
-                .all(|r| !r.path.contains("evil") && !r.path.contains(".."))
-        );
+        assert!(hub.requests().iter().all(|r| !r.path.contains("evil") && !r.path.contains("..")));
     }
 }
 
@@ -247,15 +195,8 @@ fn hostile_siblings_are_never_asked_for() {
     let (dir, mut model) = (tempfile::tempdir().unwrap(), Model::tiny());
     let mut siblings: Vec<String> = model.files.keys().cloned().collect();
     siblings.extend(
-        [
-            "../evil",
-            "/etc/passwd",
-            "sub/config.json",
-            "config.json/../x",
-            "evil.py",
-            "modeling_evil.py",
-        ]
-        .map(String::from),
+        ["../evil", "/etc/passwd", "sub/config.json", "config.json/../x", "evil.py", "modeling_evil.py"]
+            .map(String::from),
     );
     model.siblings = Some(siblings);
     let hub = honest(model);
@@ -295,9 +236,7 @@ fn incomplete_repositories() {
         },
     ] {
         let (dir, mut model) = (tempfile::tempdir().unwrap(), Model::tiny());
-        model
-            .files
-            .retain(|name, _| !case.without.contains(&name.as_str()));
+        model.files.retain(|name, _| !case.without.contains(&name.as_str()));
         let hub = honest(model);
         let error = resolve(ID, &hub.settings(dir.path()), &mut NoProgress).unwrap_err();
         assert!((case.good)(&error), "{:?}: {error}", case.without);
@@ -308,70 +247,49 @@ fn incomplete_repositories() {
 #[test]
 fn answers_that_cannot_be() {
     type Twist = fn(&common::Request, Reply) -> Reply;
-    let twists: [(&str, Twist); 8] = [
-        ("not JSON", |r, reply| {
-            if r.path.starts_with("/api") {
-                Reply::new(200, "<html>")
-            } else {
+    let twists: [(&str, Twist); 8] =
+        [
+            (
+                "not JSON",
+                |r, reply| if r.path.starts_with("/api") { Reply::new(200, "<html>") } else { reply },
+            ),
+            ("bad commit", |r, reply| {
+                if r.path.starts_with("/api") { Reply::new(200, r#"{"sha":"../../x"}"#) } else { reply }
+            }),
+            ("deep JSON", |r, reply| {
+                if r.path.starts_with("/api") { Reply::new(200, "[".repeat(100_000)) } else { reply }
+            }),
+            ("large JSON", |r, reply| {
+                if r.path.starts_with("/api") { Reply::new(200, " ".repeat(3_000)) } else { reply }
+            }),
+            ("other commit", |r, mut reply| {
+                reply.headers.retain(|(name, _)| name != "X-Repo-Commit");
+                if r.method == "HEAD" { reply.with("X-Repo-Commit", "f".repeat(40)) } else { reply }
+            }),
+            ("no ETag", |_, mut reply| {
+                reply.headers.retain(|(name, _)| name != "ETag");
                 reply
-            }
-        }),
-        ("bad commit", |r, reply| {
-            if r.path.starts_with("/api") {
-                Reply::new(200, r#"{"sha":"../../x"}"#)
-            } else {
-                reply
-            }
-        }),
-        ("deep JSON", |r, reply| {
-            if r.path.starts_with("/api") {
-                Reply::new(200, "[".repeat(100_000))
-            } else {
-                reply
-            }
-        }),
-        ("large JSON", |r, reply| {
-            if r.path.starts_with("/api") {
-                Reply::new(200, " ".repeat(3_000))
-            } else {
-                reply
-            }
-        }),
-        ("other commit", |r, mut reply| {
-            reply.headers.retain(|(name, _)| name != "X-Repo-Commit");
-            if r.method == "HEAD" {
-                reply.with("X-Repo-Commit", "f".repeat(40))
-            } else {
-                reply
-            }
-        }),
-        ("no ETag", |_, mut reply| {
-            reply.headers.retain(|(name, _)| name != "ETag");
-            reply
-        }),
-        ("path in ETag", |_, mut reply| {
-            reply.headers.retain(|(name, _)| name != "ETag");
-            reply.with("ETag", "\"../../../evil\"")
-        }),
-        ("too large", |r, mut reply| {
-            reply.headers.retain(|(name, _)| name != "X-Linked-Size");
-            if r.path.ends_with(".safetensors") {
-                reply.with("X-Linked-Size", u64::MAX.to_string())
-            } else {
-                reply
-            }
-        }),
-    ];
+            }),
+            ("path in ETag", |_, mut reply| {
+                reply.headers.retain(|(name, _)| name != "ETag");
+                reply.with("ETag", "\"../../../evil\"")
+            }),
+            ("too large", |r, mut reply| {
+                reply.headers.retain(|(name, _)| name != "X-Linked-Size");
+                if r.path.ends_with(".safetensors") {
+                    reply.with("X-Linked-Size", u64::MAX.to_string())
+                } else {
+                    reply
+                }
+            }),
+        ];
     for (what, twist) in twists {
         let (dir, model) = (tempfile::tempdir().unwrap(), Model::tiny());
         let hub = Server::start(move |request| twist(request, model.answer(request)));
         let mut settings = hub.settings(dir.path());
         settings.limits.metadata = 2_000;
         let error = resolve(ID, &settings, &mut NoProgress).unwrap_err();
-        assert!(
-            matches!(error, Error::BadAnswer { .. } | Error::TooLarge { .. }),
-            "{what}: {error}"
-        );
+        assert!(matches!(error, Error::BadAnswer { .. } | Error::TooLarge { .. }), "{what}: {error}");
         assert!(!dir.path().join("evil").exists());
     }
 }

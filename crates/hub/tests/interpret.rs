@@ -37,26 +37,11 @@ fn paths_that_exist_win() {
     let (folder, archive) = (dir.path().join("bge-base"), dir.path().join("a#b.zip"));
     fs::create_dir(&folder).unwrap();
     fs::write(&archive, "x").unwrap();
-    assert_eq!(
-        interpret(folder.to_str().unwrap()).unwrap(),
-        Wanted::Folder(folder)
-    );
+    assert_eq!(interpret(folder.to_str().unwrap()).unwrap(), Wanted::Folder(folder));
     let text = archive.to_str().unwrap();
-    assert_eq!(
-        interpret(text).unwrap(),
-        Wanted::Archive {
-            path: archive.clone(),
-            inside: None
-        }
-    );
+    assert_eq!(interpret(text).unwrap(), Wanted::Archive { path: archive.clone(), inside: None });
     let inside = interpret(&format!("{text}#x/y")).unwrap();
-    assert_eq!(
-        inside,
-        Wanted::Archive {
-            path: archive,
-            inside: Some("x/y".into())
-        }
-    );
+    assert_eq!(inside, Wanted::Archive { path: archive, inside: Some("x/y".into()) });
 }
 
 #[test]
@@ -85,10 +70,7 @@ fn refusals() {
         assert!(!error.to_string().contains('\n'));
     }
     let text = interpret("minilm_l6").unwrap_err().to_string();
-    assert!(
-        text.contains("did you mean minilm-l6?") && text.contains("bge-small"),
-        "{text}"
-    );
+    assert!(text.contains("did you mean minilm-l6?") && text.contains("bge-small"), "{text}");
 }
 
 proptest! {

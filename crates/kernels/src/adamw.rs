@@ -88,12 +88,7 @@ fn update_body<F: MulAdd>(
     g: Option<&[f32]>,
     with: &AdamWUpdate,
 ) {
-    let AdamWUpdate {
-        adam,
-        keep,
-        rate,
-        root,
-    } = *with;
+    let AdamWUpdate { adam, keep, rate, root } = *with;
     let (new1, new2) = (1.0 - adam.beta1, 1.0 - adam.beta2);
     let one = |p: &mut f32, m: &mut f32, v: &mut f32, g: f32| {
         *m = F::mul_add(adam.beta1, *m, new1 * g);
@@ -103,9 +98,7 @@ fn update_body<F: MulAdd>(
     };
     let weights = p.iter_mut().zip(m.iter_mut()).zip(v.iter_mut());
     match g {
-        Some(g) => weights
-            .zip(g)
-            .for_each(|(((p, m), v), g)| one(p, m, v, g * adam.gradient_scale)),
+        Some(g) => weights.zip(g).for_each(|(((p, m), v), g)| one(p, m, v, g * adam.gradient_scale)),
         None => weights.for_each(|((p, m), v)| one(p, m, v, 0.0)),
     }
 }

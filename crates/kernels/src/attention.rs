@@ -37,15 +37,9 @@ impl AttentionShape<'_> {
     }
 
     fn check(&self, lengths: &[usize]) {
-        assert!(
-            self.heads > 0 && self.width.is_multiple_of(self.heads),
-            "heads divide the width"
-        );
+        assert!(self.heads > 0 && self.width.is_multiple_of(self.heads), "heads divide the width");
         assert!(self.offsets.windows(2).all(|w| w[0] <= w[1]), "offsets ascend");
-        assert!(
-            lengths.iter().all(|&n| n == self.tokens() * self.width),
-            "matrices are [tokens, width]"
-        );
+        assert!(lengths.iter().all(|&n| n == self.tokens() * self.width), "matrices are [tokens, width]");
     }
 
     fn head_width(&self) -> usize {
@@ -61,27 +55,17 @@ impl AttentionShape<'_> {
         let sequences = self.offsets.len().saturating_sub(1);
         let one = |task: usize| {
             let (sequence, head) = (task / self.heads, task % self.heads);
-            let (start, end) = (
-                self.offsets[sequence] as usize,
-                self.offsets[sequence + 1] as usize,
-            );
+            let (start, end) = (self.offsets[sequence] as usize, self.offsets[sequence + 1] as usize);
             if end > start {
                 f(start, end - start, head);
             }
         };
-        let work: usize = self
-            .offsets
-            .windows(2)
-            .map(|w| ((w[1] - w[0]) as usize).pow(2))
-            .sum::<usize>()
-            * self.width;
+        let work: usize =
+            self.offsets.windows(2).map(|w| ((w[1] - w[0]) as usize).pow(2)).sum::<usize>() * self.width;
         if work < SMALL {
             (0..sequences * self.heads).for_each(one);
         } else {
-            (0..sequences * self.heads)
-                .into_par_iter()
-                .with_min_len(2)
-                .for_each(one);
+            (0..sequences * self.heads).into_par_iter().with_min_len(2).for_each(one);
         }
     }
 }
@@ -172,11 +156,7 @@ pub fn attention_forward(
             for first in (0..length).step_by(BLOCK) {
                 let rows = BLOCK.min(length - first);
                 let scores = reserve(&mut s.scores, rows * lp);
-                let left = Left {
-                    data: &q[(start + first) * width + column..],
-                    row: width,
-                    column: 1,
-                };
+                let left = Left { data: &q[(start + first) * width + column..], row: width, column: 1 };
                 multiply(isa, (rows, lp, d), left, &s.transposed, lp, scores, lp, false);
                 for (i, row) in scores.chunks_exact_mut(lp).enumerate() {
                     let token = start + first + i;
@@ -190,11 +170,7 @@ pub fn attention_forward(
                     }
                 }
                 let context = reserve(&mut s.out, rows * dp);
-                let left = Left {
-                    data: scores,
-                    row: lp,
-                    column: 1,
-                };
+                let left = Left { data: scores, row: lp, column: 1 };
                 multiply(isa, (rows, dp, length), left, &s.v, dp, context, dp, false);
                 for (i, row) in context.chunks_exact(dp).enumerate() {
                     // SAFETY: this task alone writes this head's columns of this sequence's rows.
@@ -218,16 +194,7 @@ pub fn attention_backward(
     shape: AttentionShape<'_>,
     (dq, dk, dv): (&mut [f32], &mut [f32], &mut [f32]),
 ) {
-    shape.check(&[
-        q.len(),
-        k.len(),
-        v.len(),
-        out.len(),
-        d_out.len(),
-        dq.len(),
-        dk.len(),
-        dv.len(),
-    ]);
+    shape.check(&[q.len(), k.len(), v.len(), out.len(), d_out.len(), dq.len(), dk.len(), dv.len()]);
     let (tokens, width, d) = (shape.tokens(), shape.width, shape.head_width());
     assert_eq!(log_sums.len(), shape.heads * tokens);
     let dp = padded(d);
@@ -256,63 +223,32 @@ pub fn attention_backward(
                 multiply(
                     isa,
                     (rows, lp, d),
-                    Left {
-                        data: q,
-                        row: dp,
-                        column: 1,
-                    },
+                    Left { data: q, row: dp, column: 1 },
                     &s.transposed,
                     lp,
                     scores,
                     lp,
                     false,
                 );
-                let left = Left {
-                    data: d_out,
-                    row: dp,
-                    column: 1,
-                };
+                let left = Left { data: d_out, row: dp, column: 1 };
                 multiply(isa, (rows, lp, d), left, &s.transposed_v, lp, d_scores, lp, false);
                 for i in 0..rows {
                     let token = start + first + i;
                     let at = token * width + column;
                     // Σ_j p_ij · dp_ij equals the dot product of the output and its gradient.
-                    let along: f32 = out[at..at + d]
-                        .iter()
-                        .zip(&s.d_out[(first + i) * dp..])
-                        .map(|(a, b)| a * b)
-                        .sum();
+                    let along: f32 =
+                        out[at..at + d].iter().zip(&s.d_out[(first + i) * dp..]).map(|(a, b)| a * b).sum();
                     let range = i * lp..i * lp + length;
                     let (p, ds) = (&mut scores[range.clone()], &mut d_scores[range]);
                     let key = shape.dropout.row(head * tokens + token);
-                    score_gradient(
-                        isa,
-                        p,
-                        ds,
-                        log_sums[head * tokens + token],
-                        along,
-                        shape.scale(),
-                        key,
-                    );
+                    score_gradient(isa, p, ds, log_sums[head * tokens + token], along, shape.scale(), key);
                 }
                 // dV += Pᵀ · dO and dK += dSᵀ · Q: the block's rows are the depth of the product.
-                let left = Left {
-                    data: scores,
-                    row: 1,
-                    column: lp,
-                };
+                let left = Left { data: scores, row: 1, column: lp };
                 multiply(isa, (length, dp, rows), left, d_out, dp, &mut s.dv, dp, true);
-                let left = Left {
-                    data: d_scores,
-                    row: 1,
-                    column: lp,
-                };
+                let left = Left { data: d_scores, row: 1, column: lp };
                 multiply(isa, (length, dp, rows), left, q, dp, &mut s.dk, dp, true);
-                let left = Left {
-                    data: d_scores,
-                    row: lp,
-                    column: 1,
-                };
+                let left = Left { data: d_scores, row: lp, column: 1 };
                 let block_dq = reserve(&mut s.out, rows * dp);
                 multiply(isa, (rows, dp, length), left, &s.k, dp, block_dq, dp, false);
                 for (i, row) in block_dq.chunks_exact(dp).enumerate() {

@@ -34,10 +34,7 @@ impl Dropout {
     /// The same dropout with the mask of row `row`.
     #[inline(always)]
     pub(crate) fn row(self, row: usize) -> Self {
-        Self {
-            key: mix(self.key ^ (row as u32).wrapping_mul(0x85eb_ca6b)),
-            ..self
-        }
+        Self { key: mix(self.key ^ (row as u32).wrapping_mul(0x85eb_ca6b)), ..self }
     }
 
     /// What element `index` is multiplied by: 0 or 1 / (1 - p).
@@ -91,18 +88,9 @@ mod tests {
             let n = 1 << 20;
             let dropped =
                 |d: Dropout| (0..n).filter(|&i| d.row(3).factor(i) == 0.0).count() as f32 / n as f32;
-            let both = (0..n)
-                .filter(|&i| a.factor(i) == 0.0 && b.factor(i) == 0.0)
-                .count() as f32
-                / n as f32;
-            assert!(
-                (dropped(a) - p).abs() < 2e-3 && (dropped(b) - p).abs() < 2e-3,
-                "rate of p = {p}"
-            );
-            assert!(
-                (both - p * p).abs() < 2e-3,
-                "keys are independent at p = {p}: {both}"
-            );
+            let both = (0..n).filter(|&i| a.factor(i) == 0.0 && b.factor(i) == 0.0).count() as f32 / n as f32;
+            assert!((dropped(a) - p).abs() < 2e-3 && (dropped(b) - p).abs() < 2e-3, "rate of p = {p}");
+            assert!((both - p * p).abs() < 2e-3, "keys are independent at p = {p}: {both}");
         }
     }
 
@@ -111,10 +99,8 @@ mod tests {
         let d = Dropout::new(0.5, 7);
         let n = 1 << 18;
         for lag in [1, 2, 16, 384] {
-            let both = (0..n)
-                .filter(|&i| d.factor(i) == 0.0 && d.factor(i + lag) == 0.0)
-                .count() as f32
-                / n as f32;
+            let both =
+                (0..n).filter(|&i| d.factor(i) == 0.0 && d.factor(i + lag) == 0.0).count() as f32 / n as f32;
             assert!((both - 0.25).abs() < 5e-3, "lag {lag}: {both}");
         }
     }

@@ -32,24 +32,17 @@ pub fn sum_rows_by_index(
     skip: Option<u32>,
 ) -> (Vec<u32>, Vec<f32>) {
     assert!(width > 0 && dy.len() == ids.len() * width);
-    let mut order: Vec<(u32, u32)> = ids
-        .iter()
-        .zip(0u32..)
-        .filter(|(id, _)| Some(**id) != skip)
-        .map(|(&id, row)| (id, row))
-        .collect();
+    let mut order: Vec<(u32, u32)> =
+        ids.iter().zip(0u32..).filter(|(id, _)| Some(**id) != skip).map(|(&id, row)| (id, row)).collect();
     order.sort_unstable();
     let groups: Vec<&[(u32, u32)]> = order.chunk_by(|a, b| a.0 == b.0).collect();
     let mut sums = vec![0.0f32; groups.len() * width];
-    sums.par_chunks_mut(width)
-        .zip(&groups)
-        .with_min_len(CHUNK_ROWS)
-        .for_each(|(sum, group)| {
-            for &(_, row) in *group {
-                let from = row as usize * width;
-                add(isa, sum, &dy[from..from + width]);
-            }
-        });
+    sums.par_chunks_mut(width).zip(&groups).with_min_len(CHUNK_ROWS).for_each(|(sum, group)| {
+        for &(_, row) in *group {
+            let from = row as usize * width;
+            add(isa, sum, &dy[from..from + width]);
+        }
+    });
     (groups.iter().map(|group| group[0].0).collect(), sums)
 }
 

@@ -25,9 +25,7 @@ pub fn cross_entropy_forward(logits: &[f32], labels: &[u32], probabilities: &mut
     assert!(!labels.is_empty() && losses.len() == labels.len() && probabilities.len() == logits.len());
     assert!(logits.len().is_multiple_of(labels.len()));
     let classes = logits.len() / labels.len();
-    let rows = logits
-        .chunks_exact(classes)
-        .zip(probabilities.chunks_exact_mut(classes));
+    let rows = logits.chunks_exact(classes).zip(probabilities.chunks_exact_mut(classes));
     for (((row, probabilities), &label), loss) in rows.zip(labels).zip(losses) {
         let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let sum: f64 = row.iter().map(|&x| f64::from(x - max).exp()).sum();
@@ -46,9 +44,7 @@ pub fn cross_entropy_backward(probabilities: &[f32], labels: &[u32], scale: f32,
     assert!(!labels.is_empty() && probabilities.len() == dlogits.len());
     assert!(dlogits.len().is_multiple_of(labels.len()));
     let classes = dlogits.len() / labels.len();
-    let rows = probabilities
-        .chunks_exact(classes)
-        .zip(dlogits.chunks_exact_mut(classes));
+    let rows = probabilities.chunks_exact(classes).zip(dlogits.chunks_exact_mut(classes));
     for ((p, d), &label) in rows.zip(labels) {
         for (d, p) in d.iter_mut().zip(p) {
             *d = scale * p;

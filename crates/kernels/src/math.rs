@@ -78,10 +78,7 @@ mod tests {
         for x in grid(-87.0, 88.0) {
             let exact = f64::from(x).exp();
             for y in [exp::<Fused>(x), exp::<Separate>(x)] {
-                assert!(
-                    ((f64::from(y) - exact) / exact).abs() < 2.4e-7,
-                    "exp({x}) = {y}, not {exact}"
-                );
+                assert!(((f64::from(y) - exact) / exact).abs() < 2.4e-7, "exp({x}) = {y}, not {exact}");
             }
         }
     }

@@ -19,35 +19,13 @@ pub fn linear_forward(x: &[f32], w: &[f32], y: &mut [f32], rows: usize, inputs: 
         let w2 = if outputs == 1 { [w, w].concat() } else { w.to_vec() };
         let (m, n) = (rows.max(2), outputs.max(2));
         let mut y2 = vec![0.0; m * n];
-        product(
-            m,
-            n,
-            inputs,
-            &mut y2,
-            (n, 1),
-            &x2,
-            (inputs, 1),
-            &w2,
-            (1, inputs),
-            false,
-        );
+        product(m, n, inputs, &mut y2, (n, 1), &x2, (inputs, 1), &w2, (1, inputs), false);
         for (row, from) in y.chunks_mut(outputs).zip(y2.chunks(n)) {
             row.copy_from_slice(&from[..outputs]);
         }
         return;
     }
-    product(
-        rows,
-        outputs,
-        inputs,
-        y,
-        (outputs, 1),
-        x,
-        (inputs, 1),
-        w,
-        (1, inputs),
-        false,
-    );
+    product(rows, outputs, inputs, y, (outputs, 1), x, (inputs, 1), w, (1, inputs), false);
 }
 
 /// dx = dy · w, or dx += dy · w where `accumulate`.
@@ -62,18 +40,7 @@ pub fn linear_backward_input(
     accumulate: bool,
 ) {
     assert!(dx.len() == rows * inputs && w.len() == outputs * inputs && dy.len() == rows * outputs);
-    product(
-        rows,
-        inputs,
-        outputs,
-        dx,
-        (inputs, 1),
-        dy,
-        (outputs, 1),
-        w,
-        (inputs, 1),
-        accumulate,
-    );
+    product(rows, inputs, outputs, dx, (inputs, 1), dy, (outputs, 1), w, (inputs, 1), accumulate);
 }
 
 /// dw = dyᵀ · x, or dw += dyᵀ · x where `accumulate`.
@@ -88,18 +55,7 @@ pub fn linear_backward_weight(
     accumulate: bool,
 ) {
     assert!(x.len() == rows * inputs && dw.len() == outputs * inputs && dy.len() == rows * outputs);
-    product(
-        outputs,
-        inputs,
-        rows,
-        dw,
-        (inputs, 1),
-        dy,
-        (1, outputs),
-        x,
-        (inputs, 1),
-        accumulate,
-    );
+    product(outputs, inputs, rows, dw, (inputs, 1), dy, (1, outputs), x, (inputs, 1), accumulate);
 }
 
 /// c `[m, n]` = a `[m, k]` · b `[k, n]` (+ c), each with its (row, column) strides. Slice lengths are checked by
@@ -121,11 +77,8 @@ fn product(
         return;
     }
     let threads = rayon::current_num_threads();
-    let parallelism = if m * n * k <= SMALL || threads == 1 {
-        Parallelism::None
-    } else {
-        Parallelism::Rayon(threads)
-    };
+    let parallelism =
+        if m * n * k <= SMALL || threads == 1 { Parallelism::None } else { Parallelism::Rayon(threads) };
     // SAFETY: the callers checked that each slice holds exactly its matrix, in the layout the strides say; `c`
     // is borrowed mutably and so overlaps neither `a` nor `b`.
     unsafe {

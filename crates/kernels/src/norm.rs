@@ -48,13 +48,9 @@ pub fn norm_forward(
         Some((normal, scale)) => {
             assert!(normal.len() == x.len() && scale.len() * width == x.len());
             if small {
-                let parts = y
-                    .chunks_mut(piece)
-                    .zip(normal.chunks_mut(piece))
-                    .zip(scale.chunks_mut(CHUNK_ROWS));
-                parts
-                    .enumerate()
-                    .for_each(|(i, ((y, n), s))| one(i, y, Some((n, s))));
+                let parts =
+                    y.chunks_mut(piece).zip(normal.chunks_mut(piece)).zip(scale.chunks_mut(CHUNK_ROWS));
+                parts.enumerate().for_each(|(i, ((y, n), s))| one(i, y, Some((n, s))));
             } else {
                 y.par_chunks_mut(piece)
                     .zip(normal.par_chunks_mut(piece))
@@ -64,10 +60,7 @@ pub fn norm_forward(
             }
         }
         None if small => y.chunks_mut(piece).enumerate().for_each(|(i, y)| one(i, y, None)),
-        None => y
-            .par_chunks_mut(piece)
-            .enumerate()
-            .for_each(|(i, y)| one(i, y, None)),
+        None => y.par_chunks_mut(piece).enumerate().for_each(|(i, y)| one(i, y, None)),
     }
 }
 
@@ -93,14 +86,13 @@ pub fn norm_backward(
     assert_eq!(scale.len() * width, dy.len());
     let piece = CHUNK_ROWS * width;
     let mut partial = vec![0.0f32; dy.len().div_ceil(piece) * 2 * width];
-    dh.par_chunks_mut(piece)
-        .zip(partial.par_chunks_mut(2 * width))
-        .enumerate()
-        .for_each(|(i, (dh, partial))| {
+    dh.par_chunks_mut(piece).zip(partial.par_chunks_mut(2 * width)).enumerate().for_each(
+        |(i, (dh, partial))| {
             let range = i * piece..i * piece + dh.len();
             let scale = &scale[i * CHUNK_ROWS..i * CHUNK_ROWS + dh.len() / width];
             backward(isa, &dy[range.clone()], &normal[range], scale, gamma, dh, partial);
-        });
+        },
+    );
     if let Some((dgamma, dbeta)) = sums {
         for part in partial.chunks_exact(2 * width) {
             crate::reduce::add_assign(isa, dgamma, &part[..width]);
@@ -217,12 +209,8 @@ fn backward_body<F: MulAdd>(
     for (r, dh) in dh.chunks_exact_mut(width).enumerate() {
         let range = r * width..(r + 1) * width;
         let (dy, normal) = (&dy[range.clone()], &normal[range]);
-        for ((((dh, dy), n), g), (dgamma, dbeta)) in dh
-            .iter_mut()
-            .zip(dy)
-            .zip(normal)
-            .zip(gamma)
-            .zip(dgamma.iter_mut().zip(dbeta.iter_mut()))
+        for ((((dh, dy), n), g), (dgamma, dbeta)) in
+            dh.iter_mut().zip(dy).zip(normal).zip(gamma).zip(dgamma.iter_mut().zip(dbeta.iter_mut()))
         {
             *dh = dy * g;
             *dgamma = F::mul_add(*dy, *n, *dgamma);

@@ -20,13 +20,9 @@ pub fn threads() -> usize {
 /// Calls `f(index of the piece, piece)` on pieces of `size` elements of `data`, in parallel when `data` is large.
 pub(crate) fn for_pieces(data: &mut [f32], size: usize, f: impl Fn(usize, &mut [f32]) + Sync + Send) {
     if data.len() <= SMALL {
-        data.chunks_mut(size.max(1))
-            .enumerate()
-            .for_each(|(i, piece)| f(i, piece));
+        data.chunks_mut(size.max(1)).enumerate().for_each(|(i, piece)| f(i, piece));
     } else {
-        data.par_chunks_mut(size.max(1))
-            .enumerate()
-            .for_each(|(i, piece)| f(i, piece));
+        data.par_chunks_mut(size.max(1)).enumerate().for_each(|(i, piece)| f(i, piece));
     }
 }
 

@@ -31,14 +31,11 @@ pub fn sum_rows(isa: Isa, x: &[f32], sums: &mut [f32]) {
     assert!(width > 0 && x.len().is_multiple_of(width));
     let piece = CHUNK_ROWS * width;
     let mut partial = vec![0.0f32; x.len().div_ceil(piece) * width];
-    partial
-        .par_chunks_mut(width)
-        .zip(x.par_chunks(piece))
-        .for_each(|(partial, rows)| {
-            for row in rows.chunks_exact(width) {
-                add(isa, partial, row);
-            }
-        });
+    partial.par_chunks_mut(width).zip(x.par_chunks(piece)).for_each(|(partial, rows)| {
+        for row in rows.chunks_exact(width) {
+            add(isa, partial, row);
+        }
+    });
     for part in partial.chunks_exact(width) {
         add(isa, sums, part);
     }
@@ -46,10 +43,7 @@ pub fn sum_rows(isa: Isa, x: &[f32], sums: &mut [f32]) {
 
 /// The sum of the squares of all elements, in f64.
 pub fn sum_of_squares(isa: Isa, x: &[f32]) -> f64 {
-    let parts: Vec<f64> = x
-        .par_chunks(CHUNK_ELEMENTS)
-        .map(|part| squares(isa, part))
-        .collect();
+    let parts: Vec<f64> = x.par_chunks(CHUNK_ELEMENTS).map(|part| squares(isa, part)).collect();
     parts.iter().sum()
 }
 

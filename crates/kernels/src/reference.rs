@@ -69,15 +69,7 @@ pub fn layer_norm(x: &[f32], gamma: &[f32], beta: &[f32], eps: f32) -> Vec<f32> 
 
 /// What dropout multiplies each element of one row of attention probabilities or of a norm's input by.
 pub fn dropout_row(dropout: Dropout, row: usize, len: usize) -> Vec<f32> {
-    (0..len as u32)
-        .map(|i| {
-            if dropout.is_none() {
-                1.0
-            } else {
-                dropout.row(row).factor(i)
-            }
-        })
-        .collect()
+    (0..len as u32).map(|i| if dropout.is_none() { 1.0 } else { dropout.row(row).factor(i) }).collect()
 }
 
 /// Attention's context over a ragged batch; the arguments are those of the fast kernel.
@@ -125,18 +117,12 @@ pub fn attention_backward(
     let tokens = offsets.last().map_or(0, |&n| n as usize);
     let d = width / heads;
     let root = (d as f64).sqrt();
-    let mut grads = [
-        vec![0.0f64; tokens * width],
-        vec![0.0; tokens * width],
-        vec![0.0; tokens * width],
-    ];
+    let mut grads = [vec![0.0f64; tokens * width], vec![0.0; tokens * width], vec![0.0; tokens * width]];
     for range in offsets.windows(2).map(|w| w[0] as usize..w[1] as usize) {
         for head in 0..heads {
             let index = |token: usize, c: usize| token * width + head * d + c;
             let dot = |a: &[f32], i: usize, b: &[f32], j: usize| {
-                (0..d)
-                    .map(|c| f64::from(a[index(i, c)]) * f64::from(b[index(j, c)]))
-                    .sum::<f64>()
+                (0..d).map(|c| f64::from(a[index(i, c)]) * f64::from(b[index(j, c)])).sum::<f64>()
             };
             for i in range.clone() {
                 let scores: Vec<f64> = range.clone().map(|j| dot(q, i, k, j) / root).collect();
@@ -174,11 +160,7 @@ pub fn layer_norm_backward(x: &[f32], gamma: &[f32], eps: f32, dy: &[f32]) -> [V
         let variance = row.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / n;
         let scale = 1.0 / (variance + f64::from(eps)).sqrt();
         let normal: Vec<f64> = row.iter().map(|&x| (f64::from(x) - mean) * scale).collect();
-        let d: Vec<f64> = dy
-            .iter()
-            .zip(gamma)
-            .map(|(&dy, &g)| f64::from(dy) * f64::from(g))
-            .collect();
+        let d: Vec<f64> = dy.iter().zip(gamma).map(|(&dy, &g)| f64::from(dy) * f64::from(g)).collect();
         let mean = d.iter().sum::<f64>() / n;
         let along = d.iter().zip(&normal).map(|(d, x)| d * x).sum::<f64>() / n;
         for c in 0..width {

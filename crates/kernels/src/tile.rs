@@ -111,12 +111,7 @@ unsafe fn all<V: Vector>(m: usize, n: usize, k: usize, at: Place, accumulate: bo
         while i < m {
             // SAFETY: i < m and j < n, so the tile starts inside; its size is bounded by the arms below.
             let tile = unsafe {
-                Place {
-                    a: at.a.add(i * at.row),
-                    b: at.b.add(j),
-                    c: at.c.add(i * at.ldc + j),
-                    ..at
-                }
+                Place { a: at.a.add(i * at.row), b: at.b.add(j), c: at.c.add(i * at.ldc + j), ..at }
             };
             let left = m - i;
             // SAFETY: the tile has at most `left` rows and, if wide, two vectors of columns.
@@ -165,11 +160,7 @@ unsafe fn block<V: Vector, const M: usize, const N: usize>(k: usize, at: Place, 
         for (i, acc) in acc.into_iter().enumerate() {
             for (v, acc) in acc.into_iter().enumerate() {
                 let to = at.c.add(i * at.ldc + v * COLUMNS);
-                let sum = if accumulate {
-                    V::splat(1.0).mul_add(V::load(to), acc)
-                } else {
-                    acc
-                };
+                let sum = if accumulate { V::splat(1.0).mul_add(V::load(to), acc) } else { acc };
                 sum.store(to);
             }
         }
@@ -236,10 +227,7 @@ mod x86 {
         unsafe fn mul_add(self, b: Self, c: Self) -> Self {
             // SAFETY: the caller has the feature.
             unsafe {
-                Self([
-                    _mm256_fmadd_ps(self.0[0], b.0[0], c.0[0]),
-                    _mm256_fmadd_ps(self.0[1], b.0[1], c.0[1]),
-                ])
+                Self([_mm256_fmadd_ps(self.0[0], b.0[0], c.0[0]), _mm256_fmadd_ps(self.0[1], b.0[1], c.0[1])])
             }
         }
     }

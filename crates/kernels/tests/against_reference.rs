@@ -13,9 +13,7 @@ use filbert_kernels::{
 fn values(n: usize, seed: u64) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut next = || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
     };
     (0..n).map(|_| next()).collect()
@@ -24,31 +22,18 @@ fn values(n: usize, seed: u64) -> Vec<f32> {
 fn farthest(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
     let difference = |(a, b): (&f32, &f32)| {
-        if a.is_nan() || b.is_nan() {
-            f32::INFINITY
-        } else {
-            (a - b).abs()
-        }
+        if a.is_nan() || b.is_nan() { f32::INFINITY } else { (a - b).abs() }
     };
     a.iter().zip(b).map(difference).fold(0.0, f32::max)
 }
 
 /// Runs `f` on pools of 1, 2 and 4 threads and insists on equal bits.
 fn on_pools(what: &str, f: impl Fn() -> Vec<f32> + Sync + Send) -> Vec<f32> {
-    let run = |threads| {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .unwrap()
-            .install(&f)
-    };
+    let run = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(&f);
     let one = run(1);
     for threads in [2, 4] {
         let bits = |v: &[f32]| v.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
-        assert!(
-            bits(&run(threads)) == bits(&one),
-            "{what}: other bits on {threads} threads"
-        );
+        assert!(bits(&run(threads)) == bits(&one), "{what}: other bits on {threads} threads");
     }
     one
 }
@@ -61,26 +46,14 @@ fn report(failures: &[String]) {
 #[test]
 fn linear_products() {
     let mut failures = Vec::new();
-    for (rows, inputs, outputs) in [
-        (1, 7, 5),
-        (2, 1, 3),
-        (5, 33, 1),
-        (17, 31, 29),
-        (130, 65, 97),
-        (300, 384, 384),
-    ] {
-        let (x, w, dy) = (
-            values(rows * inputs, 1),
-            values(outputs * inputs, 2),
-            values(rows * outputs, 3),
-        );
+    for (rows, inputs, outputs) in
+        [(1, 7, 5), (2, 1, 3), (5, 33, 1), (17, 31, 29), (130, 65, 97), (300, 384, 384)]
+    {
+        let (x, w, dy) = (values(rows * inputs, 1), values(outputs * inputs, 2), values(rows * outputs, 3));
         let shape = (rows, inputs, outputs);
         let fast = on_pools("linear", || {
-            let (mut y, mut dx, mut dw) = (
-                vec![f32::NAN; rows * outputs],
-                vec![0.5; rows * inputs],
-                vec![0.25; outputs * inputs],
-            );
+            let (mut y, mut dx, mut dw) =
+                (vec![f32::NAN; rows * outputs], vec![0.5; rows * inputs], vec![0.25; outputs * inputs]);
             linear_forward(&x, &w, &mut y, rows, inputs, outputs);
             linear_backward_input(&dy, &w, &mut dx, shape, true);
             linear_backward_weight(&dy, &x, &mut dw, shape, true);
@@ -88,14 +61,10 @@ fn linear_products() {
         });
         let mut naive = reference::matmul(&x, &w, (rows, outputs, inputs), false, true);
         naive.extend(
-            reference::matmul(&dy, &w, (rows, inputs, outputs), false, false)
-                .iter()
-                .map(|x| x + 0.5),
+            reference::matmul(&dy, &w, (rows, inputs, outputs), false, false).iter().map(|x| x + 0.5),
         );
         naive.extend(
-            reference::matmul(&dy, &x, (outputs, inputs, rows), true, false)
-                .iter()
-                .map(|x| x + 0.25),
+            reference::matmul(&dy, &x, (outputs, inputs, rows), true, false).iter().map(|x| x + 0.25),
         );
         let error = farthest(&fast, &naive);
         if error > 1e-4 {
@@ -114,18 +83,8 @@ fn a_row_has_the_same_bits_alone_and_among_others() {
         linear_forward(&x, &w, &mut all, 65, inputs, outputs);
         for (first, rows) in [(0, 1), (64, 1), (3, 2), (7, 31)] {
             let mut some = vec![0.0; rows * outputs];
-            linear_forward(
-                &x[first * inputs..(first + rows) * inputs],
-                &w,
-                &mut some,
-                rows,
-                inputs,
-                outputs,
-            );
-            let same = some
-                .iter()
-                .zip(&all[first * outputs..])
-                .all(|(a, b)| a.to_bits() == b.to_bits());
+            linear_forward(&x[first * inputs..(first + rows) * inputs], &w, &mut some, rows, inputs, outputs);
+            let same = some.iter().zip(&all[first * outputs..]).all(|(a, b)| a.to_bits() == b.to_bits());
             assert!(same, "{outputs} outputs, {rows} rows from {first}");
         }
     }
@@ -135,13 +94,9 @@ fn a_row_has_the_same_bits_alone_and_among_others() {
 fn activations() {
     let mut failures = Vec::new();
     for isa in Isa::available() {
-        for kind in [
-            Activation::Identity,
-            Activation::Gelu,
-            Activation::GeluTanh,
-            Activation::Tanh,
-            Activation::Relu,
-        ] {
+        for kind in
+            [Activation::Identity, Activation::Gelu, Activation::GeluTanh, Activation::Tanh, Activation::Relu]
+        {
             for (rows, width) in [(1, 1), (3, 5), (67, 19), (200, 130)] {
                 let x: Vec<f32> = values(rows * width, 5).iter().map(|x| x * 5.0).collect();
                 let (bias, dy) = (values(width, 6), values(rows * width, 7));
@@ -152,23 +107,14 @@ fn activations() {
                     activation_backward(isa, &mut dx, saved, kind);
                     [y, dx].concat()
                 });
-                let pre: Vec<f64> = x
-                    .iter()
-                    .enumerate()
-                    .map(|(i, x)| f64::from(x + bias[i % width]))
-                    .collect();
-                let mut naive: Vec<f32> = pre
-                    .iter()
-                    .map(|&x| reference::activation(x, kind) as f32)
-                    .collect();
+                let pre: Vec<f64> =
+                    x.iter().enumerate().map(|(i, x)| f64::from(x + bias[i % width])).collect();
+                let mut naive: Vec<f32> =
+                    pre.iter().map(|&x| reference::activation(x, kind) as f32).collect();
                 let slope = |x: f64| {
                     (reference::activation(x + 1e-5, kind) - reference::activation(x - 1e-5, kind)) / 2e-5
                 };
-                naive.extend(
-                    pre.iter()
-                        .zip(&dy)
-                        .map(|(&x, dy)| (slope(x) * f64::from(*dy)) as f32),
-                );
+                naive.extend(pre.iter().zip(&dy).map(|(&x, dy)| (slope(x) * f64::from(*dy)) as f32));
                 let error = farthest(&fast, &naive);
                 if error > 3e-6 {
                     failures.push(format!("{isa} {kind:?} {rows}x{width}: {error}"));
@@ -186,62 +132,29 @@ fn norms_with_residual_and_dropout() {
         for (rows, width) in [(1, 1), (2, 3), (33, 17), (65, 48), (101, 384)] {
             for p in [0.0, 0.3] {
                 let dropout = Dropout::new(p, 11);
-                let (x, r, dy) = (
-                    values(rows * width, 1),
-                    values(rows * width, 2),
-                    values(rows * width, 3),
-                );
+                let (x, r, dy) = (values(rows * width, 1), values(rows * width, 2), values(rows * width, 3));
                 let (gamma, beta) = (values(width, 4), values(width, 5));
                 let eps = 1e-5;
                 let fast = on_pools("norm", || {
                     let n = rows * width;
                     let (mut y, mut normal, mut scale) = (vec![0.0; n], vec![0.0; n], vec![0.0; rows]);
-                    let shape = NormShape {
-                        gamma: &gamma,
-                        beta: &beta,
-                        eps,
-                    };
-                    norm_forward(
-                        isa,
-                        &x,
-                        Some(&r),
-                        dropout,
-                        shape,
-                        &mut y,
-                        Some((&mut normal, &mut scale)),
-                    );
+                    let shape = NormShape { gamma: &gamma, beta: &beta, eps };
+                    norm_forward(isa, &x, Some(&r), dropout, shape, &mut y, Some((&mut normal, &mut scale)));
                     let mut plain = vec![0.0; n];
                     norm_forward(isa, &x, Some(&r), dropout, shape, &mut plain, None);
                     assert!(y == plain, "saving changes nothing");
                     let (mut dh, mut dx) = (vec![0.0; n], vec![0.0; n]);
                     let (mut dgamma, mut dbeta) = (vec![0.0; width], vec![0.0; width]);
                     let sums = Some((&mut dgamma[..], &mut dbeta[..]));
-                    norm_backward(
-                        isa,
-                        &dy,
-                        (&normal, &scale),
-                        &gamma,
-                        dropout,
-                        &mut dh,
-                        Some(&mut dx),
-                        sums,
-                    );
+                    norm_backward(isa, &dy, (&normal, &scale), &gamma, dropout, &mut dh, Some(&mut dx), sums);
                     [y, dh, dx, dgamma, dbeta].concat()
                 });
-                let kept: Vec<f32> = (0..rows)
-                    .flat_map(|i| reference::dropout_row(dropout, i, width))
-                    .collect();
+                let kept: Vec<f32> =
+                    (0..rows).flat_map(|i| reference::dropout_row(dropout, i, width)).collect();
                 let h: Vec<f32> = x.iter().zip(&kept).zip(&r).map(|((x, k), r)| x * k + r).collect();
                 let [dh, dgamma, dbeta] = reference::layer_norm_backward(&h, &gamma, eps, &dy);
                 let dx = dh.iter().zip(&kept).map(|(d, k)| d * k).collect();
-                let naive = [
-                    reference::layer_norm(&h, &gamma, &beta, eps),
-                    dh,
-                    dx,
-                    dgamma,
-                    dbeta,
-                ]
-                .concat();
+                let naive = [reference::layer_norm(&h, &gamma, &beta, eps), dh, dx, dgamma, dbeta].concat();
                 // Rows of three values can be nearly constant, which multiplies rounding by up to 1 / sqrt(eps).
                 let error = farthest(&fast, &naive);
                 if error > if width < 4 { 2e-3 } else { 2e-5 } {
@@ -272,12 +185,7 @@ fn attention_both_ways() {
                 let inputs =
                     [1, 2, 3, 4].map(|seed| values(n, seed).iter().map(|x| x * 2.0).collect::<Vec<f32>>());
                 let [q, k, v, d_out] = &inputs;
-                let shape = AttentionShape {
-                    offsets,
-                    width,
-                    heads,
-                    dropout,
-                };
+                let shape = AttentionShape { offsets, width, heads, dropout };
                 let fast = on_pools("attention", || {
                     let mut out = vec![f32::NAN; n];
                     let mut log_sums = vec![f32::NAN; n / width * heads];
@@ -311,19 +219,8 @@ fn a_sequence_attends_the_same_alone_and_among_others() {
             let mut out = vec![0.0; range.len() * width];
             let part = range.start * width..range.end * width;
             let dropout = Dropout::new(0.0, 0);
-            let shape = AttentionShape {
-                offsets,
-                width,
-                heads,
-                dropout,
-            };
-            attention_forward(
-                isa,
-                (&q[part.clone()], &k[part.clone()], &v[part]),
-                shape,
-                &mut out,
-                None,
-            );
+            let shape = AttentionShape { offsets, width, heads, dropout };
+            attention_forward(isa, (&q[part.clone()], &k[part.clone()], &v[part]), shape, &mut out, None);
             out
         };
         let all = run(&[0, 20, 75, 90], 0..90);
@@ -341,24 +238,13 @@ fn embeddings_sums_and_losses() {
         let mut out = vec![1.0; rows * width];
         gather_add(isa, &mut out, &table, &ids, width);
         for (i, id) in ids.iter().enumerate() {
-            let wanted: Vec<f32> = table[*id as usize * width..][..width]
-                .iter()
-                .map(|x| 1.0 + x)
-                .collect();
+            let wanted: Vec<f32> = table[*id as usize * width..][..width].iter().map(|x| 1.0 + x).collect();
             assert!(out[i * width..][..width] == wanted[..]);
         }
         let (touched, sums) = sum_rows_by_index(isa, &out, &ids, width, Some(4));
-        assert_eq!(
-            touched,
-            [0, 1, 5, 6, 9],
-            "squares modulo ten, but the skipped one"
-        );
+        assert_eq!(touched, [0, 1, 5, 6, 9], "squares modulo ten, but the skipped one");
         let naive = |id: u32, c: usize| -> f32 {
-            ids.iter()
-                .enumerate()
-                .filter(|(_, x)| **x == id)
-                .map(|(i, _)| out[i * width + c])
-                .sum()
+            ids.iter().enumerate().filter(|(_, x)| **x == id).map(|(i, _)| out[i * width + c]).sum()
         };
         for (n, id) in touched.iter().enumerate() {
             assert!((0..width).all(|c| (sums[n * width + c] - naive(*id, c)).abs() < 1e-4));
@@ -400,17 +286,11 @@ fn cross_entropy_and_its_gradient() {
         let max = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let sum: f64 = x.iter().map(|x| (x - max).exp()).sum();
         let wanted = max + sum.ln() - x[*label as usize];
-        assert!(
-            (f64::from(losses[row]) - wanted).abs() < 1e-5 * (1.0 + wanted),
-            "loss of row {row}"
-        );
+        assert!((f64::from(losses[row]) - wanted).abs() < 1e-5 * (1.0 + wanted), "loss of row {row}");
         for c in 0..3 {
             let p = (x[c] - max).exp() / sum;
             let wanted = 0.5 * (p - f64::from(u8::from(c == *label as usize)));
-            assert!(
-                (f64::from(d[row * 3 + c]) - wanted).abs() < 1e-6,
-                "gradient of row {row}"
-            );
+            assert!((f64::from(d[row * 3 + c]) - wanted).abs() < 1e-6, "gradient of row {row}");
         }
     }
 }
@@ -433,14 +313,7 @@ fn adamw_follows_its_definition() {
                     step,
                     gradient_scale: 0.5,
                 };
-                adamw_update(
-                    isa,
-                    &mut p,
-                    &mut m,
-                    &mut v,
-                    (step != 3).then_some(&g[..]),
-                    &adam.prepare(),
-                );
+                adamw_update(isa, &mut p, &mut m, &mut v, (step != 3).then_some(&g[..]), &adam.prepare());
             }
             p
         });
@@ -452,18 +325,12 @@ fn adamw_follows_its_definition() {
                 let g = if step == 3 { 0.0 } else { f64::from(g[i]) * 0.5 };
                 m[i] = 0.9 * m[i] + 0.1 * g;
                 v[i] = 0.999 * v[i] + 0.001 * g * g;
-                let (m_hat, v_hat) = (
-                    m[i] / (1.0 - 0.9f64.powi(step as i32)),
-                    v[i] / (1.0 - 0.999f64.powi(step as i32)),
-                );
+                let (m_hat, v_hat) =
+                    (m[i] / (1.0 - 0.9f64.powi(step as i32)), v[i] / (1.0 - 0.999f64.powi(step as i32)));
                 naive[i] = naive[i] * (1.0 - 0.01 * 0.1) - 0.01 * m_hat / (v_hat.sqrt() + 1e-8);
             }
         }
         let naive: Vec<f32> = naive.iter().map(|&x| x as f32).collect();
-        assert!(
-            farthest(&fast, &naive) < 1e-6,
-            "{isa}: {}",
-            farthest(&fast, &naive)
-        );
+        assert!(farthest(&fast, &naive) < 1e-6, "{isa}: {}", farthest(&fast, &naive));
     }
 }

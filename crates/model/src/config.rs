@@ -79,7 +79,7 @@ pub struct Config {
     pub max_position_embeddings: usize,
     /// Rows of the token type table.
     pub type_vocab_size: usize,
-    /// Added to the variance in every LayerNorm.
+    /// Added to the variance in every layer norm.
     pub layer_norm_eps: f64,
     /// Feed-forward activation.
     pub hidden_act: Activation,
@@ -158,11 +158,7 @@ impl Config {
     fn check(&self) -> Result<()> {
         let (heads, width) = (self.num_attention_heads, self.hidden_size);
         if !width.is_multiple_of(heads) {
-            return Err(Error::HeadsDivide {
-                file: self.path.clone(),
-                heads,
-                width,
-            });
+            return Err(Error::HeadsDivide { file: self.path.clone(), heads, width });
         }
         if let Some(pad) = self.pad_token_id.filter(|pad| *pad >= self.vocab_size) {
             let allowed = format!("0 to {} (vocab_size less one)", self.vocab_size - 1);
@@ -224,9 +220,7 @@ impl Config {
     pub fn single_label(&self) -> Result<&[String]> {
         let found = match (self.problem_type, self.labels.len()) {
             (_, 0) => {
-                return Err(Error::NoLabels {
-                    file: self.path.clone(),
-                });
+                return Err(Error::NoLabels { file: self.path.clone() });
             }
             (Some(ProblemType::MultiLabel), _) => "multi_label_classification",
             (Some(ProblemType::Regression), _) | (None, 1) => "regression",
@@ -258,22 +252,10 @@ impl Config {
         ] {
             out.insert(key.to_owned(), value.into());
         }
-        let id2label: Map<_, _> = labels
-            .iter()
-            .enumerate()
-            .map(|(i, l)| (i.to_string(), json!(l)))
-            .collect();
-        let label2id: Map<_, _> = labels
-            .iter()
-            .enumerate()
-            .map(|(i, l)| (l.clone(), json!(i)))
-            .collect();
+        let id2label: Map<_, _> = labels.iter().enumerate().map(|(i, l)| (i.to_string(), json!(l))).collect();
+        let label2id: Map<_, _> = labels.iter().enumerate().map(|(i, l)| (l.clone(), json!(i))).collect();
         // transformers 5 calls the key `dtype`, 4 called it `torch_dtype`; both read the older name.
-        let dtype = if out.contains_key("dtype") {
-            "dtype"
-        } else {
-            "torch_dtype"
-        };
+        let dtype = if out.contains_key("dtype") { "dtype" } else { "torch_dtype" };
         for (key, value) in [
             ("architectures", json!([ARCHITECTURE])),
             ("model_type", json!("bert")),
@@ -300,10 +282,7 @@ fn check_family(keys: &Keys, architectures: &[String]) -> Result<()> {
         None => match architectures.first() {
             Some(other) => return Err(keys.unsupported("architectures", other, "Bert*")),
             None => {
-                return Err(Error::KeyMissing {
-                    file: keys.path.to_path_buf(),
-                    key: "model_type",
-                });
+                return Err(Error::KeyMissing { file: keys.path.to_path_buf(), key: "model_type" });
             }
         },
     }

@@ -112,7 +112,8 @@ impl Encoder {
     /// dropout, so that what is frozen at the bottom gives a row the same states in every epoch.
     pub fn forward(&self, tape: &mut Tape<'_>, batch: &Batch) -> Result<Var, Error> {
         // tokens: [tokens, width] throughout
-        let trained = |tape: &Tape<'_>, ids: &[ParamId]| ids.iter().any(|&id| tape.params().get(id).trainable);
+        let trained =
+            |tape: &Tape<'_>, ids: &[ParamId]| ids.iter().any(|&id| tape.params().get(id).trainable);
         let mut live = trained(tape, &self.embedding_params());
         let x = tape.embed(self.embedding, &batch.ids, &batch.positions, &batch.types)?;
         let mut x = tape.dropout(&x, if live { self.hidden_dropout } else { 0.0 });

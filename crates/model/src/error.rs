@@ -19,10 +19,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// tensors count from the end of the header.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-#[expect(
-    missing_docs,
-    reason = "the fields mean the same everywhere and are described once, on the enum"
-)]
+#[expect(missing_docs, reason = "the fields mean the same everywhere and are described once, on the enum")]
 pub enum Error {
     // ---- the network ----
     /// A checkpoint without a classifier was to be used as one.
@@ -38,11 +35,7 @@ pub enum Error {
     // ---- any file ----
     /// The operating system refused an operation.
     #[error("cannot {action} {}: {source}", shown(.file))]
-    Io {
-        file: PathBuf,
-        action: &'static str,
-        source: std::io::Error,
-    },
+    Io { file: PathBuf, action: &'static str, source: std::io::Error },
     /// The file is larger than a file of its kind may be.
     #[error("{}: {size} bytes, more than the {limit} that are read; is it the right file?", shown(.file))]
     FileTooLarge { file: PathBuf, size: u64, limit: u64 },
@@ -51,42 +44,22 @@ pub enum Error {
     NotAFile { file: PathBuf },
     /// Bytes that are not UTF-8; `at` is the offset of the first.
     #[error("{}: the {what} is not UTF-8 at byte {at}", shown(.file))]
-    NotUtf8 {
-        file: PathBuf,
-        what: &'static str,
-        at: usize,
-    },
+    NotUtf8 { file: PathBuf, what: &'static str, at: usize },
     /// Not JSON, or cut off.
     #[error("{}: the {what} is not valid JSON: {}", shown(.file), clean(.problem, 200))]
-    BadJson {
-        file: PathBuf,
-        what: &'static str,
-        problem: String,
-    },
+    BadJson { file: PathBuf, what: &'static str, problem: String },
     /// JSON whose outermost value is no object.
     #[error("{}: the {what} is not a JSON object", shown(.file))]
     NotJsonObject { file: PathBuf, what: &'static str },
     /// JSON nested deeper than any real file is.
     #[error("{}: the {what} is nested more than {limit} levels deep", shown(.file))]
-    JsonTooDeep {
-        file: PathBuf,
-        what: &'static str,
-        limit: usize,
-    },
+    JsonTooDeep { file: PathBuf, what: &'static str, limit: usize },
     /// JSON with more values than any real file has.
     #[error("{}: the {what} holds more than {limit} values", shown(.file))]
-    JsonTooLarge {
-        file: PathBuf,
-        what: &'static str,
-        limit: usize,
-    },
+    JsonTooLarge { file: PathBuf, what: &'static str, limit: usize },
     /// One object has the same key twice; `place` is the path to the key.
     #[error("{}: duplicate key {} in the {what}", shown(.file), quoted(.place))]
-    DuplicateKey {
-        file: PathBuf,
-        what: &'static str,
-        place: String,
-    },
+    DuplicateKey { file: PathBuf, what: &'static str, place: String },
 
     // ---- safetensors ----
     /// Shorter than the eight bytes of the header's length.
@@ -100,61 +73,28 @@ pub enum Error {
     HeaderPastEnd { file: PathBuf, length: u64, size: u64 },
     /// A tensor's entry lacks a field, has an unknown one or one of the wrong type.
     #[error("{}: tensor {}: {problem}", shown(.file), quoted(.name))]
-    BadEntry {
-        file: PathBuf,
-        name: String,
-        problem: &'static str,
-    },
+    BadEntry { file: PathBuf, name: String, problem: &'static str },
     /// A dtype that the format does not define.
     #[error("{}: tensor {}: unknown dtype {}", shown(.file), quoted(.name), quoted(.found))]
-    UnknownDtype {
-        file: PathBuf,
-        name: String,
-        found: String,
-    },
+    UnknownDtype { file: PathBuf, name: String, found: String },
     /// `begin` is after `end`.
     #[error("{}: tensor {}: offsets reversed, {begin} to {end}", shown(.file), quoted(.name))]
-    OffsetsReversed {
-        file: PathBuf,
-        name: String,
-        begin: u64,
-        end: u64,
-    },
+    OffsetsReversed { file: PathBuf, name: String, begin: u64, end: u64 },
     /// The tensor reaches past the end of the file's data.
     #[error("{}: tensor {} ends at {end}, the data at {size}; cut off, download it again", shown(.file), quoted(.name))]
-    OffsetsPastEnd {
-        file: PathBuf,
-        name: String,
-        end: u64,
-        size: u64,
-    },
+    OffsetsPastEnd { file: PathBuf, name: String, end: u64, size: u64 },
     /// Bytes before the tensor belong to none.
     #[error("{}: gap before tensor {}: it begins at {begin}, not at {expected}", shown(.file), quoted(.name))]
-    OffsetsGap {
-        file: PathBuf,
-        name: String,
-        begin: u64,
-        expected: u64,
-    },
+    OffsetsGap { file: PathBuf, name: String, begin: u64, expected: u64 },
     /// The tensor begins inside the one before it.
     #[error("{}: tensor {} overlaps another: it begins at {begin}, not at {expected}", shown(.file), quoted(.name))]
-    OffsetsOverlap {
-        file: PathBuf,
-        name: String,
-        begin: u64,
-        expected: u64,
-    },
+    OffsetsOverlap { file: PathBuf, name: String, begin: u64, expected: u64 },
     /// The product of the dimensions, in bytes, does not fit 64 bits.
     #[error("{}: tensor {}: the shape's product overflows", shown(.file), quoted(.name))]
     ShapeOverflow { file: PathBuf, name: String },
     /// Shape and dtype ask for another number of bytes than the offsets span.
     #[error("{}: tensor {}: {actual} bytes where shape and dtype need {expected}", shown(.file), quoted(.name))]
-    SizeMismatch {
-        file: PathBuf,
-        name: String,
-        expected: u64,
-        actual: u64,
-    },
+    SizeMismatch { file: PathBuf, name: String, expected: u64, actual: u64 },
     /// Bytes after the last tensor.
     #[error("{}: {extra} bytes after the last tensor", shown(.file))]
     TrailingBytes { file: PathBuf, extra: u64 },
@@ -163,31 +103,17 @@ pub enum Error {
     BadMetadata { file: PathBuf },
     /// A weight is NaN or infinite; `index` counts elements in row-major order.
     #[error("{}: tensor {}: {value} at element {index}; the weights are damaged", shown(.file), quoted(.name))]
-    NotFinite {
-        file: PathBuf,
-        name: String,
-        index: usize,
-        value: f32,
-    },
+    NotFinite { file: PathBuf, name: String, index: usize, value: f32 },
     /// A tensor that must hold weights holds integers or booleans.
     #[error("{}: tensor {}: dtype {found}, weights are F32, F16, BF16 or F64", shown(.file), quoted(.name))]
-    NotFloat {
-        file: PathBuf,
-        name: String,
-        found: &'static str,
-    },
+    NotFloat { file: PathBuf, name: String, found: &'static str },
     /// No tensor of this name.
     #[error("{}: no tensor {}", shown(.file), quoted(.name))]
     TensorMissing { file: PathBuf, name: String },
     /// A tensor has another shape than the architecture asks for.
     #[error("{}: tensor {}: shape {found:?}, the architecture needs {expected:?}", shown(.file), quoted(.name))]
-    WrongShape {
-        file: PathBuf,
-        name: String,
-        found: Vec<usize>,
-        expected: Vec<usize>,
-    },
-    /// A pickled PyTorch checkpoint.
+    WrongShape { file: PathBuf, name: String, found: Vec<usize>, expected: Vec<usize> },
+    /// A pickled checkpoint, as `torch.save` writes it.
     #[error(
         "{}: a pickled PyTorch checkpoint, which may run code when loaded; use the repository's model.safetensors, \
          or convert once: load it with transformers and call model.save_pretrained(FOLDER, safe_serialization=True)",
@@ -202,12 +128,7 @@ pub enum Error {
     BadIndex { file: PathBuf, problem: &'static str },
     /// Index and shard disagree about a tensor.
     #[error("{}: tensor {} and shard {}: {problem}", shown(.file), quoted(.name), quoted(.shard))]
-    ShardMismatch {
-        file: PathBuf,
-        name: String,
-        shard: String,
-        problem: &'static str,
-    },
+    ShardMismatch { file: PathBuf, name: String, shard: String, problem: &'static str },
 
     // ---- config.json ----
     /// A required key is absent.
@@ -215,74 +136,34 @@ pub enum Error {
     KeyMissing { file: PathBuf, key: &'static str },
     /// A key holds another JSON type.
     #[error("{}: key {}: expected {expected}, found {}", shown(.file), clean(.key, MAX_SHOWN), clean(.found, MAX_SHOWN))]
-    KeyType {
-        file: PathBuf,
-        key: String,
-        expected: &'static str,
-        found: String,
-    },
+    KeyType { file: PathBuf, key: String, expected: &'static str, found: String },
     /// A number outside its range.
     #[error("{}: key {key}: {} is not in {allowed}", shown(.file), clean(.found, MAX_SHOWN))]
-    KeyRange {
-        file: PathBuf,
-        key: &'static str,
-        found: String,
-        allowed: String,
-    },
+    KeyRange { file: PathBuf, key: &'static str, found: String, allowed: String },
     /// The number of attention heads does not divide the width.
     #[error("{}: num_attention_heads {heads} does not divide hidden_size {width}", shown(.file))]
-    HeadsDivide {
-        file: PathBuf,
-        heads: usize,
-        width: usize,
-    },
+    HeadsDivide { file: PathBuf, heads: usize, width: usize },
     /// The model would be larger than any that is accepted.
     #[error("{}: a model of {parameters} parameters, more than the {limit} allowed", shown(.file))]
-    TooManyParameters {
-        file: PathBuf,
-        parameters: u64,
-        limit: u64,
-    },
+    TooManyParameters { file: PathBuf, parameters: u64, limit: u64 },
     /// A value that is legal but that filbert cannot do.
     #[error("{}: {key} {} is not supported yet; supported: {supported}", shown(.file), quoted(.found))]
-    Unsupported {
-        file: PathBuf,
-        key: &'static str,
-        found: String,
-        supported: &'static str,
-    },
+    Unsupported { file: PathBuf, key: &'static str, found: String, supported: &'static str },
     /// A value that is none of those that the key has.
     #[error("{}: {key} {} is unknown; known: {known}", shown(.file), quoted(.found))]
-    Unknown {
-        file: PathBuf,
-        key: &'static str,
-        found: String,
-        known: &'static str,
-    },
+    Unknown { file: PathBuf, key: &'static str, found: String, known: &'static str },
     /// An id between 0 and the number of labels has no label.
     #[error("{}: id2label has {count} labels but none for id {missing}", shown(.file))]
-    LabelGap {
-        file: PathBuf,
-        count: usize,
-        missing: usize,
-    },
+    LabelGap { file: PathBuf, count: usize, missing: usize },
     /// Two ids have the same label, or two keys are the same id.
     #[error("{}: {key}: {} occurs twice", shown(.file), quoted(.found))]
-    LabelDuplicate {
-        file: PathBuf,
-        key: &'static str,
-        found: String,
-    },
+    LabelDuplicate { file: PathBuf, key: &'static str, found: String },
     /// `id2label` and `label2id` disagree.
     #[error("{}: label2id does not match id2label at label {}", shown(.file), quoted(.label))]
     LabelMismatch { file: PathBuf, label: String },
     /// `num_labels` and `id2label` disagree.
     #[error("{}: num_labels is {found}, id2label has {count} labels", shown(.file))]
-    LabelCount {
-        file: PathBuf,
-        found: usize,
-        count: usize,
-    },
+    LabelCount { file: PathBuf, found: usize, count: usize },
     /// A classifier is needed and the folder holds an encoder only.
     #[error("{}: no labels; this is an encoder without a classification head, train one first", shown(.file))]
     NoLabels { file: PathBuf },
@@ -293,49 +174,25 @@ pub enum Error {
     TokenizerMissing { folder: PathBuf },
     /// A part of the tokenizer that filbert does not run.
     #[error("{}: {place} {} is not supported yet; supported: {supported}", shown(.file), quoted(.found))]
-    TokenizerUnsupported {
-        file: PathBuf,
-        place: &'static str,
-        found: String,
-        supported: &'static str,
-    },
+    TokenizerUnsupported { file: PathBuf, place: &'static str, found: String, supported: &'static str },
     /// A part of the tokenizer is malformed.
     #[error("{}: {}: {problem}", shown(.file), clean(.place, MAX_SHOWN))]
-    TokenizerPart {
-        file: PathBuf,
-        place: String,
-        problem: &'static str,
-    },
+    TokenizerPart { file: PathBuf, place: String, problem: &'static str },
     /// A template names a special token that is not defined beside it.
     #[error("{}: post_processor: the template names {}, which special_tokens lacks", shown(.file), quoted(.token))]
     TemplateToken { file: PathBuf, token: String },
     /// A token's id is negative, no integer or larger than any vocabulary.
     #[error("{}: {}: token {} has an id that is no integer from 0 to {limit}", shown(.file), clean(.place, MAX_SHOWN), quoted(.token))]
-    TokenId {
-        file: PathBuf,
-        place: String,
-        token: String,
-        limit: u32,
-    },
+    TokenId { file: PathBuf, place: String, token: String, limit: u32 },
     /// An added token's id in the file is not the id it gets.
     #[error("{}: added token {} says id {expected} but gets {actual}", shown(.file), quoted(.token))]
-    AddedTokenId {
-        file: PathBuf,
-        token: String,
-        expected: u32,
-        actual: u32,
-    },
+    AddedTokenId { file: PathBuf, token: String, expected: u32, actual: u32 },
     /// The truncation's stride leaves no room to move on.
     #[error(
         "{}: truncation: stride {stride} is not below max_length {max_length} less {added} special tokens",
         shown(.file)
     )]
-    Stride {
-        file: PathBuf,
-        stride: u64,
-        max_length: u64,
-        added: usize,
-    },
+    Stride { file: PathBuf, stride: u64, max_length: u64, added: usize },
     /// A token that the tokenizer cannot do without is not in the vocabulary.
     #[error("{}: token {} is not in the vocabulary", shown(.file), quoted(.token))]
     TokenMissing { file: PathBuf, token: String },
@@ -347,18 +204,10 @@ pub enum Error {
     TokenizerPanic { file: PathBuf },
     /// Token ids reach past the embedding table.
     #[error("{}: token ids reach {largest} but the embedding table has {rows} rows; wrong tokenizer for this model?", shown(.file))]
-    VocabularyTooLarge {
-        file: PathBuf,
-        largest: u32,
-        rows: usize,
-    },
+    VocabularyTooLarge { file: PathBuf, largest: u32, rows: usize },
     /// Token type ids reach past their embedding table.
     #[error("{}: token type ids reach {largest} but the model has {rows} types", shown(.file))]
-    TooManyTypes {
-        file: PathBuf,
-        largest: u32,
-        rows: usize,
-    },
+    TooManyTypes { file: PathBuf, largest: u32, rows: usize },
     /// The length asked for has no room for text.
     #[error("max length {max_length} is too short: {added} special tokens and one of text need {}", .added + 1)]
     MaxLength { max_length: usize, added: usize },
@@ -378,11 +227,7 @@ pub enum Error {
     BadFilbertJson { file: PathBuf, problem: String },
     /// `filbert.json` was written by a newer filbert.
     #[error("{}: format version {found}, this filbert reads up to {supported}; update filbert", shown(.file))]
-    FormatVersion {
-        file: PathBuf,
-        found: u64,
-        supported: u64,
-    },
+    FormatVersion { file: PathBuf, found: u64, supported: u64 },
     /// A file name that is a path, hidden or empty.
     #[error("{}: {} is not a plain file name", shown(.file), quoted(.name))]
     NotAPlainName { file: PathBuf, name: String },
@@ -394,11 +239,7 @@ pub enum Error {
     FileUnlisted { file: PathBuf },
     /// A file's hash is not the one in `filbert.json`.
     #[error("{}: sha256 is {actual} but filbert.json says {expected}; the file was changed or damaged", shown(.file))]
-    HashMismatch {
-        file: PathBuf,
-        expected: String,
-        actual: String,
-    },
+    HashMismatch { file: PathBuf, expected: String, actual: String },
     /// The output folder exists and is not empty.
     #[error("{}: exists; pass --force to replace it", shown(.folder))]
     OutputExists { folder: PathBuf },
@@ -462,10 +303,7 @@ mod tests {
         assert_eq!(quoted(&"x".repeat(10_000)).chars().count(), MAX_SHOWN + 3);
         let long = PathBuf::from(format!("{}/model.safetensors", "d".repeat(5_000)));
         let message = Error::NotAFile { file: long }.to_string();
-        assert!(
-            message.len() < 300 && message.contains("model.safetensors"),
-            "{message}"
-        );
+        assert!(message.len() < 300 && message.contains("model.safetensors"), "{message}");
     }
 
     #[test]

@@ -41,10 +41,7 @@ impl Folder {
     /// # Errors
     /// [`Error::NotAModelFolder`], those of [`FilbertJson::parse`], I/O errors.
     pub fn open_unverified(path: &Path) -> Result<Self> {
-        let not = |problem| Error::NotAModelFolder {
-            folder: path.to_path_buf(),
-            problem,
-        };
+        let not = |problem| Error::NotAModelFolder { folder: path.to_path_buf(), problem };
         if !path.exists() {
             return Err(not("it does not exist"));
         }
@@ -55,10 +52,7 @@ impl Folder {
             return Err(not("it has no config.json"));
         }
         let filbert = FilbertJson::load(path)?;
-        Ok(Self {
-            path: path.to_path_buf(),
-            filbert,
-        })
+        Ok(Self { path: path.to_path_buf(), filbert })
     }
 
     /// Compares the hashes in `filbert.json` with the files that inference needs: configuration, weights and
@@ -84,11 +78,7 @@ impl Folder {
             }
             let actual = sha256_file(&file)?;
             if actual != *expected {
-                return Err(Error::HashMismatch {
-                    file,
-                    expected: expected.clone(),
-                    actual,
-                });
+                return Err(Error::HashMismatch { file, expected: expected.clone(), actual });
             }
         }
         Ok(())

@@ -72,7 +72,9 @@ impl Head {
     /// From pooled rows `[rows, width]` to logits `[rows, labels]`.
     pub fn logits(&self, tape: &mut Tape<'_>, pooled: &Var) -> Result<Var, Error> {
         let x = match self.pooler {
-            Some((dense, activation)) if self.pooling == Pooling::Pooler => tape.linear(pooled, dense, activation)?,
+            Some((dense, activation)) if self.pooling == Pooling::Pooler => {
+                tape.linear(pooled, dense, activation)?
+            }
             _ => pooled.clone(),
         };
         let x = tape.dropout(&x, self.dropout);

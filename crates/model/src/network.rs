@@ -75,7 +75,7 @@ impl Network {
             }
             HeadSource::New { labels, seed } => (labels, true, seed),
         };
-        let mut builder = Builder::new(&checkpoint, architecture, config.initializer_range, seed);
+        let mut builder = Builder::new(Some(&checkpoint), architecture, config.initializer_range, seed);
         let encoder = Encoder::build(&mut builder, architecture, &config)?;
         let head = Head::build(&mut builder, architecture, &config, pooling, (labels, fresh))?;
         let (mut params, report) = builder.finish();
@@ -85,6 +85,19 @@ impl Network {
             }
         }
         Ok((Self { architecture, config, params, encoder, head }, report))
+    }
+
+    /// A network of random weights, for measuring speed and for training from nothing.
+    ///
+    /// # Errors
+    /// None that a checked config can cause.
+    pub fn random(config: Config, labels: usize, seed: u64) -> Result<Self> {
+        let architecture = &BERT;
+        let mut builder = Builder::new(None, architecture, config.initializer_range, seed);
+        let encoder = Encoder::build(&mut builder, architecture, &config)?;
+        let head = Head::build(&mut builder, architecture, &config, Pooling::Pooler, (labels, true))?;
+        let (params, _) = builder.finish();
+        Ok(Self { architecture, config, params, encoder, head })
     }
 
     /// Marks what is trained.

@@ -121,42 +121,23 @@ impl SafeTensors {
         let mut start = [0; 9];
         let got = read_up_to(&mut file, &mut start).map_err(io("read", path))?;
         if is_pickled(&start[..got]) {
-            return Err(Error::Pickled {
-                file: path.to_path_buf(),
-            });
+            return Err(Error::Pickled { file: path.to_path_buf() });
         }
         if size < 8 || got < 8 {
-            return Err(Error::TooShort {
-                file: path.to_path_buf(),
-                size,
-            });
+            return Err(Error::TooShort { file: path.to_path_buf(), size });
         }
         let length = u64::from_le_bytes([0, 1, 2, 3, 4, 5, 6, 7].map(|i| start[i]));
         if length > MAX_HEADER {
-            return Err(Error::HeaderTooLong {
-                file: path.to_path_buf(),
-                length,
-                limit: MAX_HEADER,
-            });
+            return Err(Error::HeaderTooLong { file: path.to_path_buf(), length, limit: MAX_HEADER });
         }
         if length > size - 8 {
-            return Err(Error::HeaderPastEnd {
-                file: path.to_path_buf(),
-                length,
-                size,
-            });
+            return Err(Error::HeaderPastEnd { file: path.to_path_buf(), length, size });
         }
         let mut header = vec![0; length as usize];
         file.seek(SeekFrom::Start(8)).map_err(io("read", path))?;
         file.read_exact(&mut header).map_err(io("read", path))?;
         let (tensors, metadata) = header::parse(&header, size - 8 - length, path)?;
-        Ok(Self {
-            path: path.to_path_buf(),
-            file: Mutex::new(file),
-            data: 8 + length,
-            tensors,
-            metadata,
-        })
+        Ok(Self { path: path.to_path_buf(), file: Mutex::new(file), data: 8 + length, tensors, metadata })
     }
 
     /// The path it was opened from.
@@ -186,23 +167,15 @@ impl SafeTensors {
     /// infinity, I/O errors.
     pub fn read_f32(&self, name: &str) -> Result<Vec<f32>> {
         let file = || self.path.clone();
-        let info = self.info(name).ok_or_else(|| Error::TensorMissing {
-            file: file(),
-            name: name.to_owned(),
-        })?;
+        let info =
+            self.info(name).ok_or_else(|| Error::TensorMissing { file: file(), name: name.to_owned() })?;
         let decode: fn(&[u8], &mut Vec<f32>) = match info.dtype {
             Dtype::F32 => |bytes, out| out.extend(bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b))),
             Dtype::F64 => {
                 |bytes, out| out.extend(bytes.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b) as f32))
             }
             Dtype::F16 => |bytes, out| {
-                out.extend(
-                    bytes
-                        .as_chunks()
-                        .0
-                        .iter()
-                        .map(|b| f16_to_f32(u16::from_le_bytes(*b))),
-                );
+                out.extend(bytes.as_chunks().0.iter().map(|b| f16_to_f32(u16::from_le_bytes(*b))));
             },
             Dtype::BF16 => |bytes, out| {
                 out.extend(
@@ -214,11 +187,7 @@ impl SafeTensors {
                 );
             },
             other => {
-                return Err(Error::NotFloat {
-                    file: file(),
-                    name: name.to_owned(),
-                    found: other.name(),
-                });
+                return Err(Error::NotFloat { file: file(), name: name.to_owned(), found: other.name() });
             }
         };
         let mut left = (info.end - info.begin) as usize;
@@ -228,9 +197,7 @@ impl SafeTensors {
             .map_err(|_| io("hold in memory", &self.path)(std::io::ErrorKind::OutOfMemory.into()))?;
         let mut piece = vec![0; left.min(PIECE)];
         let mut input = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        input
-            .seek(SeekFrom::Start(self.data + info.begin))
-            .map_err(io("read", &self.path))?;
+        input.seek(SeekFrom::Start(self.data + info.begin)).map_err(io("read", &self.path))?;
         while left > 0 {
             let part = &mut piece[..left.min(PIECE)];
             input.read_exact(part).map_err(io("read", &self.path))?;

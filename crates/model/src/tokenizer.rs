@@ -1,7 +1,8 @@
 //! Text to token ids, as transformers does it for `truncation=True` without padding. The `tokenizers` crate
-//! normalizes, splits and looks up; it is handed a file only after [`check`] found it harmless, and any panic that
+//! normalizes, splits and looks up; it is handed a file only after `check` found it harmless, and any panic that
 //! still comes out of it becomes an error. Truncation and special tokens are applied here, on bare ids: the crate
-//! would keep every cut-off part, and it would read the file's own truncation and padding, which are switched off
+//! would keep and combine all cut-off parts, and 0.23.1 counts a pair's tokens only up to the row's length, which
+//! gives an odd token to another text than transformers does. The file's own truncation and padding are switched off
 //! in use but kept in the saved bytes.
 
 mod base64;
@@ -28,15 +29,11 @@ pub const MAX_TOKENIZER: u64 = 64 << 20;
 pub const TOKENIZER_FILE: &str = "tokenizer.json";
 /// Settings beside it.
 pub const TOKENIZER_CONFIG_FILE: &str = "tokenizer_config.json";
-/// WordPiece vocabulary, one token per line.
+/// The vocabulary of folders without `tokenizer.json`, one token per line.
 pub const VOCAB_FILE: &str = "vocab.txt";
 /// Every file that belongs to a tokenizer, in the order in which they are saved.
-pub const TOKENIZER_FILES: [&str; 4] = [
-    TOKENIZER_FILE,
-    TOKENIZER_CONFIG_FILE,
-    "special_tokens_map.json",
-    VOCAB_FILE,
-];
+pub const TOKENIZER_FILES: [&str; 4] =
+    [TOKENIZER_FILE, TOKENIZER_CONFIG_FILE, "special_tokens_map.json", VOCAB_FILE];
 /// Bytes of text per wanted token that are tried before a long text is tokenized whole.
 const BYTES_PER_TOKEN: usize = 16;
 
@@ -76,15 +73,12 @@ pub struct Tokenizer {
 impl std::fmt::Debug for Tokenizer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (path, size) = (&self.path, &self.vocab_size);
-        f.debug_struct("Tokenizer")
-            .field("path", path)
-            .field("vocab_size", size)
-            .finish_non_exhaustive()
+        f.debug_struct("Tokenizer").field("path", path).field("vocab_size", size).finish_non_exhaustive()
     }
 }
 
 impl Tokenizer {
-    /// Loads `tokenizer.json` from a model folder, or builds a BERT WordPiece tokenizer from `vocab.txt` and the
+    /// Loads `tokenizer.json` from a model folder, or builds BERT's own tokenizer from `vocab.txt` and the
     /// settings in `tokenizer_config.json`.
     ///
     /// # Errors
@@ -106,18 +100,10 @@ impl Tokenizer {
             return Self::build(json, &settings, path, files);
         }
         let Some((_, bytes)) = files.iter().find(|f| f.0 == VOCAB_FILE) else {
-            return Err(Error::TokenizerMissing {
-                folder: folder.to_path_buf(),
-            });
+            return Err(Error::TokenizerMissing { folder: folder.to_path_buf() });
         };
         let json = vocab::tokenizer_json(bytes, &settings, &folder.join(VOCAB_FILE))?;
-        files.insert(
-            0,
-            (
-                TOKENIZER_FILE,
-                Value::Object(json.clone()).to_string().into_bytes(),
-            ),
-        );
+        files.insert(0, (TOKENIZER_FILE, Value::Object(json.clone()).to_string().into_bytes()));
         Self::build(json, &settings, folder.join(VOCAB_FILE), files)
     }
 
@@ -127,12 +113,7 @@ impl Tokenizer {
     /// Those of [`Tokenizer::load`].
     pub fn from_json(bytes: &[u8], path: &Path) -> Result<Self> {
         let json = parse_object(bytes, path, "file")?;
-        Self::build(
-            json,
-            &Map::new(),
-            path.to_path_buf(),
-            vec![(TOKENIZER_FILE, bytes.to_vec())],
-        )
+        Self::build(json, &Map::new(), path.to_path_buf(), vec![(TOKENIZER_FILE, bytes.to_vec())])
     }
 
     fn build(
@@ -142,35 +123,24 @@ impl Tokenizer {
         files: Vec<(&'static str, Vec<u8>)>,
     ) -> Result<Self> {
         let checked = check::check(&mut json, &path)?;
-        let side = match settings
-            .get("truncation_side")
-            .and_then(Value::as_str)
-            .or(checked.direction.as_deref())
-        {
-            Some(side) if side.eq_ignore_ascii_case("left") => Side::Left,
-            _ => Side::Right,
-        };
+        let side =
+            match settings.get("truncation_side").and_then(Value::as_str).or(checked.direction.as_deref()) {
+                Some(side) if side.eq_ignore_ascii_case("left") => Side::Left,
+                _ => Side::Right,
+            };
         for key in ["truncation", "padding", "post_processor", "decoder"] {
             json.insert(key.to_owned(), Value::Null);
         }
         let text = Value::Object(json).to_string();
         let inner = catch_unwind(|| text.parse::<tokenizers::Tokenizer>())
             .map_err(|_| Error::TokenizerPanic { file: path.clone() })?
-            .map_err(|e| Error::TokenizerRefused {
-                file: path.clone(),
-                problem: e.to_string(),
-            })?;
+            .map_err(|e| Error::TokenizerRefused { file: path.clone(), problem: e.to_string() })?;
         // The crate numbers added tokens by itself and only logs where the file says otherwise.
         for (token, expected) in &checked.added {
             let actual = inner.token_to_id(token).unwrap_or(u32::MAX);
             if actual != *expected {
                 let (token, expected) = (token.clone(), *expected);
-                return Err(Error::AddedTokenId {
-                    file: path,
-                    token,
-                    expected,
-                    actual,
-                });
+                return Err(Error::AddedTokenId { file: path, token, expected, actual });
             }
         }
         let largest_id = checked.largest_id.max(checked.template.largest_id());
@@ -209,20 +179,15 @@ impl Tokenizer {
             return Err(Error::MaxLength { max_length, added });
         }
         if let Some(pairs) = pairs.filter(|p| p.len() != texts.len()) {
-            return Err(Error::PairCount {
-                texts: texts.len(),
-                pairs: pairs.len(),
-            });
+            return Err(Error::PairCount { texts: texts.len(), pairs: pairs.len() });
         }
         // Said in the program, so that the crate does not look for it in the environment.
         set_parallelism(true);
         let encode = |row: usize| {
             let pair = pairs.map(|p| p[row]);
-            catch_unwind(AssertUnwindSafe(|| {
-                self.encode_one(texts[row], pair, max_length - added)
-            }))
-            .unwrap_or_else(|_| Err("the tokenizer library failed".to_owned()))
-            .map_err(|problem| Error::Encode { row, problem })
+            catch_unwind(AssertUnwindSafe(|| self.encode_one(texts[row], pair, max_length - added)))
+                .unwrap_or_else(|_| Err("the tokenizer library failed".to_owned()))
+                .map_err(|problem| Error::Encode { row, problem })
         };
         let rows: Vec<Result<Encoding>> = (0..texts.len()).into_maybe_par_iter().map(encode).collect();
         rows.into_iter().collect()
@@ -230,8 +195,11 @@ impl Tokenizer {
 
     /// One row whose text may have `room` tokens.
     fn encode_one(&self, text: &str, pair: Option<&str>, room: usize) -> Result<Encoding, String> {
-        let mut first = self.bare_ids(text, room)?;
-        let mut second = pair.map(|p| self.bare_ids(p, room)).transpose()?;
+        // In a pair the whole lengths count: they decide which text gets an odd token.
+        let (mut first, mut second) = match pair {
+            None => (self.start(text, room)?, None),
+            Some(pair) => (self.whole(text)?, Some(self.whole(pair)?)),
+        };
         let (keep_first, keep_second) =
             template::longest_first(first.len(), second.as_ref().map(Vec::len), room);
         let truncated = keep_first < first.len() || second.as_ref().is_some_and(|s| keep_second < s.len());
@@ -240,11 +208,7 @@ impl Tokenizer {
             self.cut(second, keep_second);
         }
         let (ids, type_ids) = self.template.apply(&first, second.as_deref());
-        Ok(Encoding {
-            ids,
-            type_ids,
-            truncated,
-        })
+        Ok(Encoding { ids, type_ids, truncated })
     }
 
     fn cut(&self, ids: &mut Vec<u32>, keep: usize) {
@@ -254,33 +218,28 @@ impl Tokenizer {
         }
     }
 
-    /// The ids of a text without special tokens. Of a text with more than `room` tokens the rest may be missing,
-    /// but at least one more than `room` are there.
-    fn bare_ids(&self, text: &str, room: usize) -> Result<Vec<u32>, String> {
+    /// The ids of a text of which the first `room` are wanted. Of a text with more of them the rest may be missing,
+    /// but one more than `room` is there: of a long text, its start up to a space is tried before the whole.
+    fn start(&self, text: &str, room: usize) -> Result<Vec<u32>, String> {
         if self.splits_at_spaces && self.side == Side::Right {
             let mut bytes = BYTES_PER_TOKEN.saturating_mul(room.saturating_add(1));
             while bytes < text.len() / 2 {
-                let Some(end) = text.as_bytes()[bytes..]
-                    .iter()
-                    .position(|b| *b == b' ')
-                    .map(|i| bytes + i)
-                else {
+                let space = text.as_bytes()[bytes..].iter().position(|b| *b == b' ');
+                let Some(end) = space.map(|i| bytes + i).filter(|end| *end <= text.len() / 2) else {
                     break;
                 };
-                if end > text.len() / 2 {
-                    break;
-                }
-                let ids = self.whole_ids(&text[..end])?;
+                let ids = self.whole(&text[..end])?;
                 if ids.len() > room {
                     return Ok(ids);
                 }
                 bytes = 4 * end;
             }
         }
-        self.whole_ids(text)
+        self.whole(text)
     }
 
-    fn whole_ids(&self, text: &str) -> Result<Vec<u32>, String> {
+    /// The ids of a text, without special tokens.
+    fn whole(&self, text: &str) -> Result<Vec<u32>, String> {
         let encoding = self.inner.encode_fast(text, false).map_err(|e| e.to_string())?;
         Ok(encoding.get_ids().to_vec())
     }
@@ -293,11 +252,7 @@ impl Tokenizer {
         if (self.largest_id as usize) < rows {
             return Ok(());
         }
-        Err(Error::VocabularyTooLarge {
-            file: self.path.clone(),
-            largest: self.largest_id,
-            rows,
-        })
+        Err(Error::VocabularyTooLarge { file: self.path.clone(), largest: self.largest_id, rows })
     }
 
     /// Refuses a tokenizer whose token type ids, in single texts or in pairs, reach past a table of `rows` rows.
@@ -309,11 +264,7 @@ impl Tokenizer {
         if (largest as usize) < rows {
             return Ok(());
         }
-        Err(Error::TooManyTypes {
-            file: self.path.clone(),
-            largest,
-            rows,
-        })
+        Err(Error::TooManyTypes { file: self.path.clone(), largest, rows })
     }
 
     /// The number of special tokens that a row gets, and with it the least `max_length` less one.

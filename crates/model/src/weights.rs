@@ -20,7 +20,8 @@ pub struct LoadReport {
 
 /// Builds a model's parameters one after the other.
 pub(crate) struct Builder<'a> {
-    checkpoint: &'a Checkpoint,
+    /// None makes every weight new.
+    checkpoint: Option<&'a Checkpoint>,
     prefix: &'a str,
     range: f64,
     random: Random,
@@ -30,7 +31,7 @@ pub(crate) struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    pub(crate) fn new(checkpoint: &'a Checkpoint, facts: &'a Architecture, range: f64, seed: u64) -> Self {
+    pub(crate) fn new(checkpoint: Option<&'a Checkpoint>, facts: &'a Architecture, range: f64, seed: u64) -> Self {
         Self {
             checkpoint,
             prefix: facts.prefix,
@@ -44,7 +45,7 @@ impl<'a> Builder<'a> {
 
     /// The parameters, and what is to be told about them.
     pub(crate) fn finish(mut self) -> (Params, LoadReport) {
-        let names = self.checkpoint.names().filter(|name| !self.used.contains(*name));
+        let names = self.checkpoint.into_iter().flat_map(Checkpoint::names).filter(|name| !self.used.contains(*name));
         self.report.skipped = names.map(str::to_owned).collect();
         (self.params, self.report)
     }
@@ -62,17 +63,38 @@ impl<'a> Builder<'a> {
         candidates
             .flat_map(|name| [Some(name.clone()), short(&name)])
             .flatten()
-            .find(|name| self.checkpoint.info(name).is_some())
+            .find(|name| self.checkpoint.is_some_and(|c| c.info(name).is_some()))
     }
 
     fn read(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        let Some(checkpoint) = self.checkpoint else {
+            return Ok(self.fresh(name, shape));
+        };
         let stored = self.stored_name(name).unwrap_or_else(|| name.to_owned());
-        let value = self.checkpoint.read_f32_shaped(&stored, shape)?;
+        let value = checkpoint.read_f32_shaped(&stored, shape)?;
         self.used.insert(stored);
         Ok(value)
     }
 
-    fn add(&mut self, name: &str, shape: &[usize], value: Vec<f32>, decay: bool, row_sparse: bool) -> Result<ParamId> {
+    /// A new tensor: a matrix is drawn from a normal distribution, a scale is 1, a bias or shift 0.
+    fn fresh(&mut self, name: &str, shape: &[usize]) -> Vec<f32> {
+        self.report.new.push(name.to_owned());
+        let len = shape.iter().product();
+        match shape {
+            [_] if name.ends_with("weight") => vec![1.0; len],
+            [_] => vec![0.0; len],
+            _ => (0..len).map(|_| (self.random.normal() * self.range) as f32).collect(),
+        }
+    }
+
+    fn add(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        value: Vec<f32>,
+        decay: bool,
+        row_sparse: bool,
+    ) -> Result<ParamId> {
         let (name, shape) = (name.to_owned(), shape.to_vec());
         Ok(self.params.add(Param { name, shape, value, trainable: true, decay, row_sparse })?)
     }
@@ -105,17 +127,18 @@ impl<'a> Builder<'a> {
 
     /// A linear layer that starts new where the checkpoint lacks it altogether.
     pub(crate) fn linear_or_new(&mut self, name: &str, outputs: usize, inputs: usize) -> Result<Linear> {
-        let present = ["weight", "bias"].iter().any(|part| self.stored_name(&format!("{name}.{part}")).is_some());
+        let present =
+            ["weight", "bias"].iter().any(|part| self.stored_name(&format!("{name}.{part}")).is_some());
         if present { self.linear(name, outputs, inputs) } else { self.new_linear(name, outputs, inputs) }
     }
 
     /// A linear layer with weights drawn from a normal distribution of the config's deviation, and biases of zero.
     pub(crate) fn new_linear(&mut self, name: &str, outputs: usize, inputs: usize) -> Result<Linear> {
         let [weight, bias] = ["weight", "bias"].map(|part| format!("{name}.{part}"));
-        self.report.new.extend([weight.clone(), bias.clone()]);
-        let value = (0..outputs * inputs).map(|_| (self.random.normal() * self.range) as f32).collect();
+        let value = self.fresh(&weight, &[outputs, inputs]);
         let weight = self.add(&weight, &[outputs, inputs], value, true, false)?;
-        let bias = self.add(&bias, &[outputs], vec![0.0; outputs], false, false)?;
+        let value = self.fresh(&bias, &[outputs]);
+        let bias = self.add(&bias, &[outputs], value, false, false)?;
         Ok(Linear { weight, bias: Some(bias) })
     }
 }

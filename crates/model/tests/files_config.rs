@@ -35,10 +35,7 @@ fn base() -> Map<String, Value> {
 }
 
 fn parse(map: &Map<String, Value>) -> Result<Config, Error> {
-    Config::parse(
-        serde_json::to_string(map).unwrap().as_bytes(),
-        Path::new("m/config.json"),
-    )
+    Config::parse(serde_json::to_string(map).unwrap().as_bytes(), Path::new("m/config.json"))
 }
 
 /// The base with one key set, or removed where the value is the string "(removed)".
@@ -55,16 +52,10 @@ fn with(key: &str, value: Value) -> Map<String, Value> {
 #[test]
 fn a_plain_encoder() {
     let config = parse(&base()).unwrap();
-    assert_eq!(
-        (config.vocab_size, config.hidden_size, config.num_hidden_layers),
-        (100, 32, 2)
-    );
+    assert_eq!((config.vocab_size, config.hidden_size, config.num_hidden_layers), (100, 32, 2));
     assert_eq!((config.num_attention_heads, config.intermediate_size), (4, 64));
     assert_eq!((config.max_position_embeddings, config.type_vocab_size), (40, 2));
-    assert_eq!(
-        (config.layer_norm_eps, config.hidden_act),
-        (1e-12, Activation::Gelu)
-    );
+    assert_eq!((config.layer_norm_eps, config.hidden_act), (1e-12, Activation::Gelu));
     assert_eq!((config.classifier_dropout, config.pad_token_id), (None, Some(0)));
     assert!(config.labels.is_empty() && !config.has_head());
     assert!(matches!(config.single_label(), Err(Error::NoLabels { .. })));
@@ -103,53 +94,29 @@ fn accepted_variants() {
 fn refused_values() {
     let long = "x".repeat(5_000);
     let cases = [
-        (
-            "model_type",
-            json!("roberta"),
-            "not supported yet; supported: bert",
-        ),
+        ("model_type", json!("roberta"), "not supported yet; supported: bert"),
         ("model_type", json!(1), "expected a string"),
         ("vocab_size", json!("(removed)"), "key vocab_size is missing"),
         ("vocab_size", json!(0), "vocab_size: 0 is not in 1 to"),
         ("vocab_size", json!(10_000_001), "is not in 1 to 10000000"),
         ("hidden_size", json!(-384), "hidden_size: -384 is not in"),
         ("hidden_size", json!(65_537), "is not in 1 to 65536"),
-        (
-            "hidden_size",
-            json!("384"),
-            "expected an integer, found the string",
-        ),
+        ("hidden_size", json!("384"), "expected an integer, found the string"),
         ("hidden_size", json!(384.5), "expected an integer"),
         ("hidden_size", json!(384.0), "expected an integer"),
         ("hidden_size", json!(1e30), "is not in 1 to 65536"),
         ("hidden_size", json!([384]), "found a list"),
-        (
-            "hidden_size",
-            json!(33),
-            "num_attention_heads 4 does not divide hidden_size 33",
-        ),
-        (
-            "num_attention_heads",
-            json!(0),
-            "num_attention_heads: 0 is not in",
-        ),
+        ("hidden_size", json!(33), "num_attention_heads 4 does not divide hidden_size 33"),
+        ("num_attention_heads", json!(0), "num_attention_heads: 0 is not in"),
         ("num_attention_heads", json!(64), "does not divide"),
         ("num_hidden_layers", json!(1_000_000_000), "is not in 1 to 1024"),
         ("num_hidden_layers", json!(0), "is not in 1 to 1024"),
         ("intermediate_size", json!(1 << 21), "is not in 1 to 1048576"),
-        (
-            "max_position_embeddings",
-            json!(u64::MAX),
-            "is not in 1 to 1048576",
-        ),
+        ("max_position_embeddings", json!(u64::MAX), "is not in 1 to 1048576"),
         ("type_vocab_size", json!(5_000), "is not in 1 to 1024"),
         ("layer_norm_eps", json!(-1e-12), "layer_norm_eps: "),
         ("layer_norm_eps", json!("1e-12"), "expected a number"),
-        (
-            "hidden_act",
-            json!("swish"),
-            "hidden_act `swish` is not supported yet",
-        ),
+        ("hidden_act", json!("swish"), "hidden_act `swish` is not supported yet"),
         ("hidden_act", json!(long), "not supported yet"),
         ("hidden_dropout_prob", json!(1.5), "is not in 0 to 1"),
         ("attention_probs_dropout_prob", json!(-0.1), "is not in 0 to 1"),
@@ -169,11 +136,7 @@ fn refused_values() {
         ("quantization_config", json!({}), "quantization_config"),
         ("architectures", json!("BertModel"), "expected a list of strings"),
         ("architectures", json!([1]), "expected a list of strings"),
-        (
-            "problem_type",
-            json!("ranking"),
-            "problem_type `ranking` is unknown",
-        ),
+        ("problem_type", json!("ranking"), "problem_type `ranking` is unknown"),
         ("id2label", json!(["a", "b"]), "id2label: expected an object"),
         ("id2label", json!({"0": "a", "2": "b"}), "none for id 1"),
         ("id2label", json!({"1": "a", "2": "b"}), "none for id 0"),
@@ -207,30 +170,12 @@ fn refused_values() {
 #[test]
 fn refused_combinations() {
     let cases = [
-        (
-            json!({"id2label": {"0": "a", "1": "b"}, "label2id": {"a": 1, "b": 0}}),
-            "label2id does not match",
-        ),
-        (
-            json!({"id2label": {"0": "a", "1": "b"}, "label2id": {"a": 0}}),
-            "at label `b`",
-        ),
-        (
-            json!({"id2label": {"0": "a", "1": "b"}, "label2id": {"a": 0, "b": 1, "c": 2}}),
-            "at label `c`",
-        ),
-        (
-            json!({"id2label": {"0": "a", "1": "b"}, "num_labels": 3}),
-            "num_labels is 3, id2label has 2",
-        ),
-        (
-            json!({"model_type": null, "architectures": ["RobertaModel"]}),
-            "architectures `RobertaModel`",
-        ),
-        (
-            json!({"model_type": null, "architectures": null}),
-            "key model_type is missing",
-        ),
+        (json!({"id2label": {"0": "a", "1": "b"}, "label2id": {"a": 1, "b": 0}}), "label2id does not match"),
+        (json!({"id2label": {"0": "a", "1": "b"}, "label2id": {"a": 0}}), "at label `b`"),
+        (json!({"id2label": {"0": "a", "1": "b"}, "label2id": {"a": 0, "b": 1, "c": 2}}), "at label `c`"),
+        (json!({"id2label": {"0": "a", "1": "b"}, "num_labels": 3}), "num_labels is 3, id2label has 2"),
+        (json!({"model_type": null, "architectures": ["RobertaModel"]}), "architectures `RobertaModel`"),
+        (json!({"model_type": null, "architectures": null}), "key model_type is missing"),
         (
             json!({"vocab_size": 10_000_000, "hidden_size": 65_536, "num_hidden_layers": 1024}),
             "parameters, more than",
@@ -242,26 +187,14 @@ fn refused_combinations() {
         let message = parse(&map).unwrap_err().to_string();
         assert!(message.contains(says), "{changes}: {message}");
     }
-    for text in [
-        "",
-        "[]",
-        "{",
-        r#"{"vocab_size":1,"vocab_size":2}"#,
-        r#"{"hidden_dropout_prob":NaN}"#,
-    ] {
-        assert!(
-            Config::parse(text.as_bytes(), Path::new("config.json")).is_err(),
-            "{text}"
-        );
+    for text in ["", "[]", "{", r#"{"vocab_size":1,"vocab_size":2}"#, r#"{"hidden_dropout_prob":NaN}"#] {
+        assert!(Config::parse(text.as_bytes(), Path::new("config.json")).is_err(), "{text}");
     }
 }
 
 #[test]
 fn labels_sort_as_numbers() {
-    let labels: Map<String, Value> = (0..12)
-        .rev()
-        .map(|i| (i.to_string(), json!(format!("l{i}"))))
-        .collect();
+    let labels: Map<String, Value> = (0..12).rev().map(|i| (i.to_string(), json!(format!("l{i}")))).collect();
     let config = parse(&with("id2label", Value::Object(labels))).unwrap();
     assert_eq!(config.labels[2], "l2");
     assert_eq!(config.labels[10], "l10");
@@ -277,12 +210,7 @@ fn what_a_head_predicts() {
     };
     assert_eq!(head(json!({})).single_label().unwrap(), ["LABEL_0", "LABEL_1"]);
     let one = head(json!({"id2label": {"0": "LABEL_0"}}));
-    assert!(
-        one.single_label()
-            .unwrap_err()
-            .to_string()
-            .contains("`regression` is not supported yet")
-    );
+    assert!(one.single_label().unwrap_err().to_string().contains("`regression` is not supported yet"));
     let multi = head(json!({"problem_type": "multi_label_classification"}));
     assert_eq!(multi.problem_type, Some(ProblemType::MultiLabel));
     assert!(multi.single_label().is_err());
@@ -304,10 +232,7 @@ fn a_classifiers_config_keeps_the_rest() {
     assert_eq!(saved["torch_dtype"], json!("float32"));
     assert_eq!(saved["num_hidden_layers"], json!(1));
     for (key, value) in base() {
-        if !matches!(
-            key.as_str(),
-            "_name_or_path" | "architectures" | "num_hidden_layers"
-        ) {
+        if !matches!(key.as_str(), "_name_or_path" | "architectures" | "num_hidden_layers") {
             assert_eq!(saved[&key], value, "{key}");
         }
     }

@@ -26,10 +26,8 @@ fn save(out: &Path, force: bool, marker: &str) -> Result<(), Error> {
 }
 
 fn names(folder: &Path) -> Vec<String> {
-    let mut names: Vec<String> = fs::read_dir(folder)
-        .unwrap()
-        .map(|e| e.unwrap().file_name().into_string().unwrap())
-        .collect();
+    let mut names: Vec<String> =
+        fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
 }
@@ -48,10 +46,7 @@ fn filbert_json_round_trip() {
         positive_label: Some("spam".to_owned()),
         labels: vec!["ham".to_owned(), "spam".to_owned()],
         training: json!({"seed": 7, "split": [70, 15, 15]}),
-        other: json!({"quantization": {"weights": "int8"}})
-            .as_object()
-            .unwrap()
-            .clone(),
+        other: json!({"quantization": {"weights": "int8"}}).as_object().unwrap().clone(),
         ..FilbertJson::default()
     };
     let text = filbert.to_json();
@@ -83,31 +78,16 @@ fn filbert_json_refused() {
         (r#"{"version":1,"max_length":99999999999}"#, "max_length"),
         (r#"{"version":1,"pooling":"max"}"#, "unknown variant"),
         (r#"{"version":1,"labels":["a","a"]}"#, "occurs twice"),
-        (
-            r#"{"version":1,"labels":["a"],"positive_label":"b"}"#,
-            "positive_label",
-        ),
+        (r#"{"version":1,"labels":["a"],"positive_label":"b"}"#, "positive_label"),
         (r#"{"version":1,"files":{"config.json":"abc"}}"#, "hexadecimal"),
-        (
-            r#"{"version":1,"files":{"../config.json":"abc"}}"#,
-            "not a plain file name",
-        ),
-        (
-            r#"{"version":1,"files":{"/etc/passwd":"abc"}}"#,
-            "not a plain file name",
-        ),
-        (
-            r#"{"version":1,"files":{"C:\\x":"abc"}}"#,
-            "not a plain file name",
-        ),
+        (r#"{"version":1,"files":{"../config.json":"abc"}}"#, "not a plain file name"),
+        (r#"{"version":1,"files":{"/etc/passwd":"abc"}}"#, "not a plain file name"),
+        (r#"{"version":1,"files":{"C:\\x":"abc"}}"#, "not a plain file name"),
         (r#"{"version":1,"files":[]}"#, "invalid type"),
     ];
     for (text, says) in cases {
         let message = parse(text).unwrap_err().to_string();
-        assert!(
-            message.contains(says) && message.contains("filbert.json"),
-            "{text}: {message}"
-        );
+        assert!(message.contains(says) && message.contains("filbert.json"), "{text}: {message}");
     }
     assert_eq!(FORMAT_VERSION, 1);
 }
@@ -133,13 +113,7 @@ fn hashes_are_verified() {
     let out = dir.path().join("m");
     save(&out, false, "weights").unwrap();
     let folder = Folder::open(&out).unwrap();
-    let listed: Vec<&str> = folder
-        .filbert()
-        .unwrap()
-        .files
-        .keys()
-        .map(String::as_str)
-        .collect();
+    let listed: Vec<&str> = folder.filbert().unwrap().files.keys().map(String::as_str).collect();
     assert_eq!(listed, ["config.json", "model.safetensors", "report.html"]);
 
     // Reports may change or go.
@@ -148,11 +122,7 @@ fn hashes_are_verified() {
 
     fs::write(out.join("model.safetensors"), "weightz").unwrap();
     match Folder::open(&out) {
-        Err(Error::HashMismatch {
-            file,
-            expected,
-            actual,
-        }) => {
+        Err(Error::HashMismatch { file, expected, actual }) => {
             assert!(file.ends_with("model.safetensors"));
             assert_eq!((expected, actual), (sha256(b"weights"), sha256(b"weightz")));
         }
@@ -173,15 +143,9 @@ fn saving_new_and_again() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("runs/deep/m");
     save(&out, false, "one").unwrap();
-    assert_eq!(
-        names(&out),
-        ["config.json", "filbert.json", "model.safetensors", "report.html"]
-    );
+    assert_eq!(names(&out), ["config.json", "filbert.json", "model.safetensors", "report.html"]);
     let message = save(&out, false, "two").unwrap_err().to_string();
-    assert!(
-        message.ends_with("exists; pass --force to replace it"),
-        "{message}"
-    );
+    assert!(message.ends_with("exists; pass --force to replace it"), "{message}");
     assert_eq!(fs::read(out.join("model.safetensors")).unwrap(), b"one");
     save(&out, true, "two").unwrap();
     assert_eq!(fs::read(out.join("model.safetensors")).unwrap(), b"two");
@@ -261,10 +225,7 @@ fn force_does_not_replace_everything() {
         (PathBuf::from(".."), "must be a named folder"),
         (PathBuf::new(), "must be a named folder"),
         (around.clone(), "the current folder is in it"),
-        (
-            around.parent().unwrap().to_path_buf(),
-            "the current folder is in it",
-        ),
+        (around.parent().unwrap().to_path_buf(), "the current folder is in it"),
     ];
     for (out, says) in cases {
         let message = SaveFolder::create(&out, true).unwrap_err().to_string();
@@ -274,9 +235,7 @@ fn force_does_not_replace_everything() {
     #[cfg(unix)]
     {
         std::os::unix::fs::symlink(dir.path().join("model"), dir.path().join("link")).unwrap();
-        let message = SaveFolder::create(&dir.path().join("link"), true)
-            .unwrap_err()
-            .to_string();
+        let message = SaveFolder::create(&dir.path().join("link"), true).unwrap_err().to_string();
         assert!(message.contains("symbolic link"), "{message}");
     }
 }
@@ -286,10 +245,7 @@ fn only_plain_names_are_written() {
     let dir = tempfile::tempdir().unwrap();
     let folder = SaveFolder::create(&dir.path().join("m"), false).unwrap();
     for name in ["../x", "a/b", "", ".", "/x"] {
-        assert!(
-            matches!(folder.write(name, b""), Err(Error::NotAPlainName { .. })),
-            "{name}"
-        );
+        assert!(matches!(folder.write(name, b""), Err(Error::NotAPlainName { .. })), "{name}");
     }
 }
 
@@ -320,11 +276,11 @@ proptest! {
 
     #[test]
     fn values_round_trip(
-        temperature in 0.01f64..100.0, threshold in 0.0f64..=1.0, labels in prop::collection::btree_set("\\PC{0,8}", 0..5),
+        temperature in 1u32..6_400, threshold in 0u32..=64, labels in prop::collection::btree_set("\\PC{0,8}", 0..5),
     ) {
         let filbert = FilbertJson {
-            temperature,
-            thresholds: Some(BTreeMap::from([("x".to_owned(), threshold)])),
+            temperature: f64::from(temperature) / 64.0,
+            thresholds: Some(BTreeMap::from([("x".to_owned(), f64::from(threshold) / 64.0)])),
             labels: labels.into_iter().collect(),
             ..FilbertJson::default()
         };

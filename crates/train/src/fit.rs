@@ -46,7 +46,9 @@ pub fn fit(
     let cached_trunk = network.trunk_is_frozen();
     let source = Source::new(network, context, train, cached_trunk, observer)?;
     let valid = match valid.filter(|rows| !rows.is_empty()) {
-        Some(rows) => Some((Source::new(network, context, rows, cached_trunk, &mut crate::Silent)?, &rows.labels)),
+        Some(rows) => {
+            Some((Source::new(network, context, rows, cached_trunk, &mut crate::Silent)?, &rows.labels))
+        }
         None => None,
     };
     let steps = settings.steps_per_epoch(train.len());
@@ -162,7 +164,8 @@ impl<'a> Source<'a> {
             Self::Features { values, width } => {
                 let rows = values.len() / width;
                 let all = gather(values, *width, 0..rows);
-                let mut tape = filbert_engine::Tape::new(context, &network.params, filbert_engine::Mode::EVALUATE);
+                let mut tape =
+                    filbert_engine::Tape::new(context, &network.params, filbert_engine::Mode::EVALUATE);
                 Ok(network.logits_from_features(&mut tape, all)?.value().to_vec())
             }
         }

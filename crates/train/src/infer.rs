@@ -79,3 +79,8 @@ pub fn accuracy(logits: &[f32], labels: &[u32]) -> f64 {
     });
     right.count() as f64 / labels.len() as f64
 }
+
+/// The number of threads of the current pool.
+pub fn threads() -> usize {
+    rayon::current_num_threads()
+}

@@ -11,7 +11,7 @@ mod step;
 
 pub use error::Error;
 pub use fit::{Fitted, fit};
-pub use infer::{BATCH_TOKENS, accuracy, features, logits, mean_loss};
+pub use infer::{BATCH_TOKENS, accuracy, features, logits, mean_loss, threads};
 pub use observer::{EpochReport, Observer, Silent, StepReport};
 pub use settings::{Rows, Settings, Warmup};
 pub use step::{Input, Trainer};

@@ -94,7 +94,11 @@ impl Settings {
         if let Warmup::Share(share) = self.warmup
             && !(0.0..=1.0).contains(&share)
         {
-            return refuse("the warm-up", share.to_string(), "a share of all steps in 0 to 1, or a number of steps");
+            return refuse(
+                "the warm-up",
+                share.to_string(),
+                "a share of all steps in 0 to 1, or a number of steps",
+            );
         }
         let adamw = &self.adamw;
         if !(adamw.weight_decay >= 0.0 && adamw.weight_decay <= 100.0) {

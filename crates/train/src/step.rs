@@ -37,7 +37,14 @@ impl<'a> Trainer<'a> {
     pub fn new(network: &'a mut Network, context: &'a Context, settings: &Settings, rows: usize) -> Self {
         let optimizer = Optimizer::new(&network.params, settings.adamw);
         let gradients = Gradients::new(&network.params);
-        Self { network, context, optimizer, gradients, schedule: settings.schedule(rows), seed: settings.seed }
+        Self {
+            network,
+            context,
+            optimizer,
+            gradients,
+            schedule: settings.schedule(rows),
+            seed: settings.seed,
+        }
     }
 
     /// The network as it is. Decay that rows of the embeddings owe is paid first.

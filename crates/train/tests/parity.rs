@@ -18,7 +18,8 @@ fn numbers<T: serde::de::DeserializeOwned>(value: &Value) -> T {
 }
 
 fn tiny() -> (Network, Value) {
-    let (network, report) = Network::load(&golden().join("tiny"), HeadSource::Stored, Pooling::Pooler).unwrap();
+    let (network, report) =
+        Network::load(&golden().join("tiny"), HeadSource::Stored, Pooling::Pooler).unwrap();
     assert_eq!((report.new, report.skipped), (vec![], vec![]), "every tensor has its place");
     let text = std::fs::read_to_string(golden().join("tiny.json")).unwrap();
     (network, serde_json::from_str(&text).unwrap())
@@ -27,8 +28,11 @@ fn tiny() -> (Network, Value) {
 fn batch(network: &Network, golden: &Value) -> (Batch, Vec<u32>) {
     let ids: Vec<Vec<u32>> = numbers(&golden["ids"]);
     let types: Vec<Vec<u32>> = numbers(&golden["types"]);
-    let rows: Vec<Encoding> =
-        ids.into_iter().zip(types).map(|(ids, type_ids)| Encoding { ids, type_ids, truncated: false }).collect();
+    let rows: Vec<Encoding> = ids
+        .into_iter()
+        .zip(types)
+        .map(|(ids, type_ids)| Encoding { ids, type_ids, truncated: false })
+        .collect();
     (Batch::new(network.architecture, &rows), numbers(&golden["labels"]))
 }
 
@@ -36,7 +40,8 @@ fn batch(network: &Network, golden: &Value) -> (Batch, Vec<u32>) {
 fn logits_are_those_of_transformers() {
     let (network, golden) = tiny();
     let context = Context::default();
-    for (b, wanted) in golden["batches"].as_array().unwrap().iter().zip(golden["logits"].as_array().unwrap()) {
+    for (b, wanted) in golden["batches"].as_array().unwrap().iter().zip(golden["logits"].as_array().unwrap())
+    {
         let wanted: Vec<Vec<f32>> = numbers(wanted);
         let logits = network.logits(&context, &batch(&network, b).0).unwrap();
         for (a, b) in logits.iter().zip(wanted.concat()) {

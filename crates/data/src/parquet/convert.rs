@@ -62,11 +62,7 @@ fn big_endian(value: &[u8]) -> Result<i128, String> {
         return Err("a decimal of more than 16 bytes".to_owned());
     }
     let negative = value.first().is_some_and(|&byte| byte > 127);
-    Ok(value
-        .iter()
-        .fold(if negative { -1 } else { 0 }, |sum: i128, &byte| {
-            (sum << 8) | i128::from(byte)
-        }))
+    Ok(value.iter().fold(if negative { -1 } else { 0 }, |sum: i128, &byte| (sum << 8) | i128::from(byte)))
 }
 
 fn decimal(unscaled: i128, scale: i32) -> Result<String, String> {
@@ -78,11 +74,7 @@ fn decimal(unscaled: i128, scale: i32) -> Result<String, String> {
     if scale > 0 {
         digits.insert(digits.len() - scale, '.');
     }
-    Ok(if unscaled < 0 {
-        format!("-{digits}")
-    } else {
-        digits
-    })
+    Ok(if unscaled < 0 { format!("-{digits}") } else { digits })
 }
 
 /// ISO 8601 from days since 1970-01-01, in the proleptic Gregorian calendar.
@@ -97,20 +89,7 @@ fn date(days: i64) -> String {
         year += 1;
     }
     let mut month = 1;
-    for length in [
-        31,
-        28 + i64::from(leap(year)),
-        31,
-        30,
-        31,
-        30,
-        31,
-        31,
-        30,
-        31,
-        30,
-        31,
-    ] {
+    for length in [31, 28 + i64::from(leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
         if day < length {
             break;
         }
@@ -125,12 +104,7 @@ fn timestamp(micros: i128) -> String {
     let days = micros.div_euclid(i128::from(DAY_MICROS)) as i64;
     let rest = micros.rem_euclid(i128::from(DAY_MICROS)) as i64;
     let (seconds, fraction) = (rest / 1_000_000, rest % 1_000_000);
-    let clock = format!(
-        "{:02}:{:02}:{:02}",
-        seconds / 3600,
-        seconds / 60 % 60,
-        seconds % 60
-    );
+    let clock = format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
     if fraction == 0 {
         format!("{}T{clock}", date(days))
     } else {
@@ -165,10 +139,7 @@ mod tests {
         assert_eq!(decimal(-5, 2).unwrap(), "-0.05");
         assert_eq!(decimal(12345, 2).unwrap(), "123.45");
         assert_eq!(decimal(7, 0).unwrap(), "7");
-        assert_eq!(
-            decimal(i128::MIN, 38).unwrap(),
-            "-1.70141183460469231731687303715884105728"
-        );
+        assert_eq!(decimal(i128::MIN, 38).unwrap(), "-1.70141183460469231731687303715884105728");
         assert!(decimal(1, 1_000_000_000).is_err());
         assert_eq!(big_endian(&[0xFF, 0xFE]).unwrap(), -2);
         assert_eq!(big_endian(&[]).unwrap(), 0);

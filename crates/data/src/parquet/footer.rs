@@ -128,20 +128,13 @@ pub(crate) fn check_groups(metadata: &ParquetMetaData, length: u64) -> Result<()
         }
     }
     // Overlapping chunks would let a small file stand for endless rows.
-    if total > length {
-        Err("its columns overlap".to_owned())
-    } else {
-        Ok(())
-    }
+    if total > length { Err("its columns overlap".to_owned()) } else { Ok(()) }
 }
 
 /// Where a column chunk starts, and its length in bytes; `None` if either is negative.
 pub(crate) fn chunk_range(chunk: &ColumnChunkMetaData) -> Option<(u64, u64)> {
     let start = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
-    Some((
-        u64::try_from(start).ok()?,
-        u64::try_from(chunk.compressed_size()).ok()?,
-    ))
+    Some((u64::try_from(start).ok()?, u64::try_from(chunk.compressed_size()).ok()?))
 }
 
 #[cfg(test)]

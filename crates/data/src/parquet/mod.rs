@@ -53,14 +53,8 @@ struct Cursor {
 
 impl ParquetRows {
     pub(crate) fn open(name: String, file: File) -> Result<Self, Error> {
-        let fail = |reason: String| Error::Parquet {
-            file: name.clone(),
-            reason,
-        };
-        let io = |error| Error::Read {
-            file: name.clone(),
-            error,
-        };
+        let fail = |reason: String| Error::Parquet { file: name.clone(), reason };
+        let io = |error| Error::Read { file: name.clone(), error };
         let metadata = file.metadata().map_err(io)?;
         if metadata.is_dir() {
             return Err(fail("it is a folder".to_owned()));
@@ -93,25 +87,11 @@ impl ParquetRows {
             return Err(fail("it has no plain columns".to_owned()));
         }
         if columns.len() > MAX_COLUMNS {
-            return Err(Error::TooManyColumns {
-                file: name,
-                place: "its schema".to_owned(),
-            });
+            return Err(Error::TooManyColumns { file: name, place: "its schema".to_owned() });
         }
         check_duplicates(&name, &columns)?;
         let cursors = Vec::new();
-        Ok(Self {
-            name,
-            file,
-            reader,
-            columns,
-            leaves,
-            nested,
-            group: 0,
-            left: 0,
-            row: 0,
-            cursors,
-        })
+        Ok(Self { name, file, reader, columns, leaves, nested, group: 0, left: 0, row: 0, cursors })
     }
 
     pub(crate) fn columns(&self) -> &[String] {
@@ -122,12 +102,7 @@ impl ParquetRows {
         if self.nested.is_empty() {
             return Vec::new();
         }
-        let names = self
-            .nested
-            .iter()
-            .take(10)
-            .map(|name| crate::error::quote(name))
-            .collect::<Vec<_>>();
+        let names = self.nested.iter().take(10).map(|name| crate::error::quote(name)).collect::<Vec<_>>();
         vec![format!("nested columns were left out: {}", names.join(", "))]
     }
 
@@ -136,10 +111,7 @@ impl ParquetRows {
             if self.group >= self.reader.num_row_groups() {
                 return Ok(None);
             }
-            self.open_group().map_err(|reason| Error::Parquet {
-                file: self.name.clone(),
-                reason,
-            })?;
+            self.open_group().map_err(|reason| Error::Parquet { file: self.name.clone(), reason })?;
         }
         self.row += 1;
         let mut fields = Vec::with_capacity(self.cursors.len());
@@ -152,19 +124,11 @@ impl ParquetRows {
             })?);
         }
         self.left -= 1;
-        Ok(Some(Record {
-            place: self.row,
-            fields,
-        }))
+        Ok(Some(Record { place: self.row, fields }))
     }
 
     fn open_group(&mut self) -> Result<(), String> {
-        let metadata = self
-            .reader
-            .metadata()
-            .row_groups()
-            .get(self.group)
-            .ok_or("a row group is missing")?;
+        let metadata = self.reader.metadata().row_groups().get(self.group).ok_or("a row group is missing")?;
         self.left = u64::try_from(metadata.num_rows()).map_err(|_| "a negative number of rows")?;
         self.cursors.clear();
         if self.left > 0 {
@@ -197,9 +161,7 @@ impl Cursor {
         let count = self.size.min(left) as usize;
         let (reader, description) = (&mut self.reader, &self.description);
         self.batch = guarded(|| decode(reader, description, count))?.into_iter();
-        self.batch
-            .next()
-            .ok_or_else(|| "the column ends before its row group does".to_owned())
+        self.batch.next().ok_or_else(|| "the column ends before its row group does".to_owned())
     }
 }
 
@@ -225,9 +187,7 @@ fn fill<T: DataType>(
     mut convert: impl FnMut(T::T) -> Result<Value, String>,
 ) -> Result<Vec<Value>, String> {
     let (mut levels, mut values) = (Vec::new(), Vec::new());
-    reader
-        .read_records(count, Some(&mut levels), None, &mut values)
-        .map_err(reason)?;
+    reader.read_records(count, Some(&mut levels), None, &mut values).map_err(reason)?;
     let mut values = values.into_iter();
     if of.max_def_level() == 0 {
         return values.map(convert).collect();

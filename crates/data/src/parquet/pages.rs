@@ -29,19 +29,12 @@ pub(crate) fn check(mut file: &File, start: u64, length: u64) -> Result<u64, Str
         let stored = u64::try_from(header.stored).map_err(|_| "a page of negative size")?;
         let inflated = u64::try_from(header.inflated).map_err(|_| "a page of negative size")?;
         if stored.max(inflated) > MAX_PAGE {
-            return Err(format!(
-                "a page of more than {} MiB; write it with smaller pages",
-                MAX_PAGE >> 20
-            ));
+            return Err(format!("a page of more than {} MiB; write it with smaller pages", MAX_PAGE >> 20));
         }
         if header.dictionary_values > inflated {
             return Err("a dictionary of more values than bytes".to_owned());
         }
-        if header
-            .encodings
-            .iter()
-            .any(|encoding| UNSAFE_ENCODINGS.contains(encoding))
-        {
+        if header.encodings.iter().any(|encoding| UNSAFE_ENCODINGS.contains(encoding)) {
             return Err(
                 "it uses a delta encoding of byte arrays; write it with plain or dictionary encoding"
                     .to_owned(),
@@ -64,9 +57,7 @@ fn read_header(file: &mut &File, at: u64, available: u64) -> Result<(Header, u64
     loop {
         bytes.clear();
         file.seek(SeekFrom::Start(at)).map_err(io)?;
-        file.take(available.min(window as u64))
-            .read_to_end(&mut bytes)
-            .map_err(io)?;
+        file.take(available.min(window as u64)).read_to_end(&mut bytes).map_err(io)?;
         match parse(&bytes) {
             Ok((header, left)) => return Ok((header, (bytes.len() - left) as u64)),
             Err(Fault::End) if bytes.len() == window && window < MAX_PAGE_HEADER => window *= 8,

@@ -84,11 +84,7 @@ impl<'a> Compact<'a> {
         let head = self.byte()?;
         let kind = Kind::of(head & 15)?;
         let short = head >> 4;
-        let length = if short == 15 {
-            self.varint()?
-        } else {
-            u64::from(short)
-        };
+        let length = if short == 15 { self.varint()? } else { u64::from(short) };
         // Each item takes at least one byte.
         if length > self.bytes.len() as u64 {
             return Err(Fault::End);

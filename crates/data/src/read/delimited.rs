@@ -23,27 +23,14 @@ pub(crate) struct Delimited {
 impl Delimited {
     pub(crate) fn open(lines: Lines, delimiter: char) -> Result<Self, Error> {
         let (name, splitter) = (lines.name().to_owned(), Splitter::new(delimiter));
-        let mut rows = Self {
-            name,
-            lines,
-            splitter,
-            delimiter,
-            columns: Vec::new(),
-        };
+        let mut rows = Self { name, lines, splitter, delimiter, columns: Vec::new() };
         let Some((_, header)) = rows.next_fields()? else {
             return Err(Error::Empty { file: rows.name });
         };
-        if header
-            .iter()
-            .any(|name| name.replace("\r\n", "\n").contains('\r'))
-        {
+        if header.iter().any(|name| name.replace("\r\n", "\n").contains('\r')) {
             return Err(Error::LineBreaks { file: rows.name });
         }
-        rows.columns = header
-            .iter()
-            .enumerate()
-            .map(|(i, name)| column_name(i, name))
-            .collect();
+        rows.columns = header.iter().enumerate().map(|(i, name)| column_name(i, name)).collect();
         check_duplicates(&rows.name, &rows.columns)?;
         Ok(rows)
     }
@@ -62,17 +49,9 @@ impl Delimited {
         };
         if fields.len() != self.columns.len() {
             let file = self.name.clone();
-            return Err(Error::Ragged {
-                file,
-                line,
-                got: fields.len(),
-                want: self.columns.len(),
-            });
+            return Err(Error::Ragged { file, line, got: fields.len(), want: self.columns.len() });
         }
-        Ok(Some(Record {
-            place: line,
-            fields: fields.into_iter().map(Value::Text).collect(),
-        }))
+        Ok(Some(Record { place: line, fields: fields.into_iter().map(Value::Text).collect() }))
     }
 
     /// The line a record starts on, and its fields.
@@ -83,10 +62,7 @@ impl Delimited {
         loop {
             let Some((number, line)) = self.lines.next_line()? else {
                 return match start {
-                    Some(line) => Err(Error::OpenQuote {
-                        file: self.name.clone(),
-                        line,
-                    }),
+                    Some(line) => Err(Error::OpenQuote { file: self.name.clone(), line }),
                     None => Ok(None),
                 };
             };
@@ -97,18 +73,11 @@ impl Delimited {
             let first = *start.get_or_insert(number);
             size += line.len();
             if size > MAX_RECORD {
-                return Err(Error::TooLong {
-                    file: self.name.clone(),
-                    line: first,
-                });
+                return Err(Error::TooLong { file: self.name.clone(), line: first });
             }
             let step = self.splitter.feed(line);
             if self.delimiter == '\t' && number == first && matches!(step, Step::Open | Step::Bad) {
-                let fields: Vec<String> = text
-                    .split('\t')
-                    .take(MAX_COLUMNS + 1)
-                    .map(str::to_owned)
-                    .collect();
+                let fields: Vec<String> = text.split('\t').take(MAX_COLUMNS + 1).map(str::to_owned).collect();
                 let fits = self.columns.is_empty() || fields.len() == self.columns.len();
                 if (fits || step == Step::Bad) && fields.len() <= MAX_COLUMNS {
                     return Ok(Some((first, fields)));
@@ -120,10 +89,7 @@ impl Delimited {
                 Step::Open => {}
                 Step::Bad => return Err(Error::BadQuote { file, line: number }),
                 Step::TooMany => {
-                    return Err(Error::TooManyColumns {
-                        file,
-                        place: format!("line {number}"),
-                    });
+                    return Err(Error::TooManyColumns { file, place: format!("line {number}") });
                 }
             }
         }
@@ -133,9 +99,5 @@ impl Delimited {
 /// A header cell without the white space around it; `unnamed_3` for an empty third one (pandas writes its index so).
 fn column_name(index: usize, name: &str) -> String {
     let name = name.trim();
-    if name.is_empty() {
-        format!("unnamed_{}", index + 1)
-    } else {
-        name.to_owned()
-    }
+    if name.is_empty() { format!("unnamed_{}", index + 1) } else { name.to_owned() }
 }

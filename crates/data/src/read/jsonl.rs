@@ -19,11 +19,7 @@ pub(crate) struct JsonLines {
 
 impl JsonLines {
     pub(crate) fn new(lines: Lines) -> Self {
-        Self {
-            lines,
-            columns: Vec::new(),
-            index: HashMap::new(),
-        }
+        Self { lines, columns: Vec::new(), index: HashMap::new() }
     }
 
     pub(crate) fn columns(&self) -> &[String] {
@@ -47,11 +43,7 @@ impl JsonLines {
         let object = match parsed {
             Ok(Json::Object(object)) => object,
             Ok(other) => {
-                return Err(Error::NotObject {
-                    file: file(),
-                    line,
-                    got: json_kind(&other),
-                });
+                return Err(Error::NotObject { file: file(), line, got: json_kind(&other) });
             }
             Err(error) => {
                 return Err(Error::Json {
@@ -70,10 +62,7 @@ impl JsonLines {
                 continue;
             }
             if self.columns.len() == MAX_COLUMNS {
-                return Err(Error::TooManyColumns {
-                    file: file(),
-                    place: format!("line {line}"),
-                });
+                return Err(Error::TooManyColumns { file: file(), place: format!("line {line}") });
             }
             self.index.insert(key.clone(), self.columns.len());
             self.columns.push(key);

@@ -21,16 +21,8 @@ pub(crate) struct Lines {
 
 impl Lines {
     pub(crate) fn new(name: String, input: Box<dyn Read + Send>, hash: bool) -> Self {
-        let tap = Tap {
-            inner: input,
-            hash: hash.then(Sha256::new),
-        };
-        Self {
-            name,
-            input: BufReader::with_capacity(BUFFER, tap),
-            line: Vec::new(),
-            number: 0,
-        }
+        let tap = Tap { inner: input, hash: hash.then(Sha256::new) };
+        Self { name, input: BufReader::with_capacity(BUFFER, tap), line: Vec::new(), number: 0 }
     }
 
     /// The next line with its number, from 1, and its line break; `None` at the end.
@@ -39,20 +31,14 @@ impl Lines {
         let limit = MAX_RECORD as u64 + 1;
         let read = (&mut self.input).take(limit).read_until(b'\n', &mut self.line);
         if let Err(error) = read {
-            return Err(Error::Read {
-                file: self.name.clone(),
-                error,
-            });
+            return Err(Error::Read { file: self.name.clone(), error });
         }
         if self.line.is_empty() {
             return Ok(None);
         }
         self.number += 1;
         if self.line.len() > MAX_RECORD {
-            return Err(Error::TooLong {
-                file: self.name.clone(),
-                line: self.number,
-            });
+            return Err(Error::TooLong { file: self.name.clone(), line: self.number });
         }
         let mut bytes = self.line.as_slice();
         if self.number == 1 {
@@ -63,10 +49,7 @@ impl Lines {
         }
         match std::str::from_utf8(bytes) {
             Ok(line) => Ok(Some((self.number, line))),
-            Err(_) => Err(Error::Utf8 {
-                file: self.name.clone(),
-                line: self.number,
-            }),
+            Err(_) => Err(Error::Utf8 { file: self.name.clone(), line: self.number }),
         }
     }
 

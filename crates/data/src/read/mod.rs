@@ -68,10 +68,7 @@ impl Reader {
             Some(format) => format,
             None => Format::of(path)?,
         };
-        let file = File::open(path).map_err(|error| Error::Open {
-            file: name.clone(),
-            error,
-        })?;
+        let file = File::open(path).map_err(|error| Error::Open { file: name.clone(), error })?;
         if format == Format::Parquet {
             let rows = ParquetRows::open(name.clone(), file)?;
             return Self::start(name, format, Source::Parquet(Box::new(rows)));
@@ -98,10 +95,7 @@ impl Reader {
             Format::Csv => Source::Delimited(Delimited::open(lines, ',')?),
             Format::Tsv => Source::Delimited(Delimited::open(lines, '\t')?),
             Format::JsonLines => Source::Json(JsonLines::new(lines)),
-            Format::Lines => Source::Plain(Plain {
-                lines,
-                columns: vec!["text".to_owned()],
-            }),
+            Format::Lines => Source::Plain(Plain { lines, columns: vec!["text".to_owned()] }),
             Format::Parquet => return Err(Error::NeedsFile { file: name }),
         };
         Self::start(name, format, source)
@@ -115,13 +109,7 @@ impl Reader {
                 Format::Csv | Format::Tsv | Format::Parquet => Error::NoRows { file: name },
             });
         }
-        Ok(Self {
-            name,
-            format,
-            source,
-            ahead,
-            done: false,
-        })
+        Ok(Self { name, format, source, ahead, done: false })
     }
 
     /// The columns, in the file's order. JSON lines: the first record's keys, then new ones as later records bring
@@ -210,10 +198,7 @@ impl Plain {
         let Some((place, line)) = self.lines.next_line()? else {
             return Ok(None);
         };
-        Ok(Some(Record {
-            place,
-            fields: vec![Value::Text(body(line).to_owned())],
-        }))
+        Ok(Some(Record { place, fields: vec![Value::Text(body(line).to_owned())] }))
     }
 }
 
@@ -221,10 +206,7 @@ impl Plain {
 pub(crate) fn check_duplicates(file: &str, columns: &[String]) -> Result<(), Error> {
     let mut seen = HashSet::new();
     match columns.iter().find(|name| !seen.insert(name.as_str())) {
-        Some(name) => Err(Error::DuplicateColumn {
-            file: file.to_owned(),
-            column: name.clone(),
-        }),
+        Some(name) => Err(Error::DuplicateColumn { file: file.to_owned(), column: name.clone() }),
         None => Ok(()),
     }
 }

@@ -34,12 +34,7 @@ pub(crate) struct Splitter {
 
 impl Splitter {
     pub(crate) fn new(delimiter: char) -> Self {
-        Self {
-            delimiter,
-            fields: Vec::new(),
-            field: String::new(),
-            state: State::Start,
-        }
+        Self { delimiter, fields: Vec::new(), field: String::new(), state: State::Start }
     }
 
     /// Forgets everything, for a new record.
@@ -130,51 +125,19 @@ mod tests {
             fields: &'static [&'static str],
         }
         let cases = [
-            Case {
-                lines: &["a,b\n"],
-                steps: &[Step::Done],
-                fields: &["a", "b"],
-            },
-            Case {
-                lines: &["a,b\r\n"],
-                steps: &[Step::Done],
-                fields: &["a", "b"],
-            },
-            Case {
-                lines: &["a,"],
-                steps: &[Step::Done],
-                fields: &["a", ""],
-            },
-            Case {
-                lines: &[",\n"],
-                steps: &[Step::Done],
-                fields: &["", ""],
-            },
-            Case {
-                lines: &["\"a,\"\"b\"\"\",\"\"\n"],
-                steps: &[Step::Done],
-                fields: &["a,\"b\"", ""],
-            },
+            Case { lines: &["a,b\n"], steps: &[Step::Done], fields: &["a", "b"] },
+            Case { lines: &["a,b\r\n"], steps: &[Step::Done], fields: &["a", "b"] },
+            Case { lines: &["a,"], steps: &[Step::Done], fields: &["a", ""] },
+            Case { lines: &[",\n"], steps: &[Step::Done], fields: &["", ""] },
+            Case { lines: &["\"a,\"\"b\"\"\",\"\"\n"], steps: &[Step::Done], fields: &["a,\"b\"", ""] },
             Case {
                 lines: &["\"a\r\n", "\n", "b\",c\n"],
                 steps: &[Step::Open, Step::Open, Step::Done],
                 fields: &["a\r\n\nb", "c"],
             },
-            Case {
-                lines: &["a\"b,c\n"],
-                steps: &[Step::Done],
-                fields: &["a\"b", "c"],
-            },
-            Case {
-                lines: &["\"a\"b,c\n"],
-                steps: &[Step::Bad],
-                fields: &[],
-            },
-            Case {
-                lines: &["x,\"a"],
-                steps: &[Step::Open],
-                fields: &["x"],
-            },
+            Case { lines: &["a\"b,c\n"], steps: &[Step::Done], fields: &["a\"b", "c"] },
+            Case { lines: &["\"a\"b,c\n"], steps: &[Step::Bad], fields: &[] },
+            Case { lines: &["x,\"a"], steps: &[Step::Open], fields: &["x"] },
         ];
         let mut splitter = Splitter::new(',');
         let mut failed = Vec::new();

@@ -33,12 +33,7 @@ impl Tape<'_> {
         let (tokens, width) = (q.value.rows(), q.value.cols());
         check_offsets("attention", offsets, tokens)?;
         if heads == 0 || !width.is_multiple_of(heads) {
-            return Err(Error::Shape {
-                op: "attention",
-                what: "heads",
-                got: heads,
-                wanted: width,
-            });
+            return Err(Error::Shape { op: "attention", what: "heads", got: heads, wanted: width });
         }
         for (what, x) in [("keys", k), ("values", v)] {
             if x.value.len() != q.value.len() {
@@ -51,12 +46,7 @@ impl Tape<'_> {
             }
         }
         let isa = self.context.isa();
-        let shape = AttentionShape {
-            offsets,
-            width,
-            heads,
-            dropout,
-        };
+        let shape = AttentionShape { offsets, width, heads, dropout };
         let mut out = self.context.scratch(tokens, width);
         let inputs = (&q.value[..], &k.value[..], &v.value[..]);
         if !self.records(&[q, k, v], &[]) {
@@ -67,14 +57,8 @@ impl Tape<'_> {
         attention_forward(isa, inputs, shape, &mut out, Some(&mut log_sums));
         let out = Arc::new(out);
         let inputs = [q, k, v].map(|x| (Arc::clone(&x.value), x.node));
-        let saved = Saved {
-            inputs,
-            out: Arc::clone(&out),
-            log_sums,
-            offsets: Arc::clone(offsets),
-            heads,
-            dropout,
-        };
+        let saved =
+            Saved { inputs, out: Arc::clone(&out), log_sums, offsets: Arc::clone(offsets), heads, dropout };
         Ok(self.push_shared(out, saved))
     }
 }
@@ -84,12 +68,7 @@ pub(super) fn check_offsets(op: &'static str, offsets: &[u32], tokens: usize) ->
     let last = offsets.last().map_or(0, |&n| n as usize);
     let ordered = offsets.first().is_none_or(|&n| n == 0) && offsets.windows(2).all(|w| w[0] <= w[1]);
     if last != tokens || !ordered {
-        return Err(Error::Shape {
-            op,
-            what: "offsets",
-            got: last,
-            wanted: tokens,
-        });
+        return Err(Error::Shape { op, what: "offsets", got: last, wanted: tokens });
     }
     Ok(())
 }
@@ -97,12 +76,8 @@ pub(super) fn check_offsets(op: &'static str, offsets: &[u32], tokens: usize) ->
 impl Backward for Saved {
     fn backward(self: Box<Self>, dy: Tensor, pass: &mut Pass<'_>) {
         let (tokens, width) = (dy.rows(), dy.cols());
-        let shape = AttentionShape {
-            offsets: &self.offsets,
-            width,
-            heads: self.heads,
-            dropout: self.dropout,
-        };
+        let shape =
+            AttentionShape { offsets: &self.offsets, width, heads: self.heads, dropout: self.dropout };
         let [mut dq, mut dk, mut dv] = [(); 3].map(|()| pass.context.scratch(tokens, width));
         let [(q, q_node), (k, k_node), (v, v_node)] = &self.inputs;
         attention_backward(

@@ -21,13 +21,7 @@ impl Tape<'_> {
         y.copy_from_slice(&x.value);
         dropout_forward(self.context.isa(), &mut y, dropout);
         if self.records(&[x], &[]) {
-            self.push(
-                y,
-                Saved {
-                    input: x.node,
-                    dropout,
-                },
-            )
+            self.push(y, Saved { input: x.node, dropout })
         } else {
             Var::constant(y)
         }

@@ -47,9 +47,7 @@ impl Tape<'_> {
         let parts = [
             Some((tables.word, Arc::clone(ids), tables.padding, "word id")),
             Some((tables.position, Arc::clone(positions), None, "position")),
-            tables
-                .token_type
-                .map(|t| (t, Arc::clone(types), None, "token type")),
+            tables.token_type.map(|t| (t, Arc::clone(types), None, "token type")),
         ];
         let isa = self.context.isa();
         let mut sum = self.context.zeros(ids.len(), width);
@@ -72,59 +70,28 @@ impl Tape<'_> {
             return self.norm(&sum, None, tables.norm, 0.0);
         }
         let dropout = self.next_dropout(0.0);
-        let (gamma, beta) = (
-            self.params.value(tables.norm.gamma),
-            self.params.value(tables.norm.beta),
-        );
+        let (gamma, beta) = (self.params.value(tables.norm.gamma), self.params.value(tables.norm.beta));
         if gamma.len() != width || beta.len() != width {
-            return Err(Error::Shape {
-                op: "embedding",
-                what: "norm",
-                got: gamma.len(),
-                wanted: width,
-            });
+            return Err(Error::Shape { op: "embedding", what: "norm", got: gamma.len(), wanted: width });
         }
-        let shape = filbert_kernels::NormShape {
-            gamma,
-            beta,
-            eps: tables.norm.eps,
-        };
+        let shape = filbert_kernels::NormShape { gamma, beta, eps: tables.norm.eps };
         let [mut y, mut normal] = [(); 2].map(|()| self.context.scratch(ids.len(), width));
         let mut scale = self.context.scratch(ids.len(), 1);
         let saved = Some((&mut normal[..], &mut scale[..]));
         filbert_kernels::norm_forward(isa, &sum.value, None, dropout, shape, &mut y, saved);
-        let norm = norm::Saved {
-            norm: tables.norm,
-            dropout,
-            normal,
-            scale,
-            x: None,
-            residual: None,
-        };
-        let tables = parts.map(|p| {
-            p.filter(|p| self.params.trains(p.0))
-                .map(|(id, rows, skip, _)| (id, rows, skip))
-        });
+        let norm = norm::Saved { norm: tables.norm, dropout, normal, scale, x: None, residual: None };
+        let tables =
+            parts.map(|p| p.filter(|p| self.params.trains(p.0)).map(|(id, rows, skip, _)| (id, rows, skip)));
         Ok(self.push(y, Saved { tables, norm }))
     }
 }
 
 fn check(rows: &[u32], tokens: usize, limit: usize, what: &'static str) -> Result<(), Error> {
     if rows.len() != tokens {
-        return Err(Error::Shape {
-            op: "embedding",
-            what,
-            got: rows.len(),
-            wanted: tokens,
-        });
+        return Err(Error::Shape { op: "embedding", what, got: rows.len(), wanted: tokens });
     }
     match rows.iter().find(|&&row| row as usize >= limit) {
-        Some(&row) => Err(Error::Index {
-            op: "embedding",
-            what,
-            index: row as usize,
-            limit,
-        }),
+        Some(&row) => Err(Error::Index { op: "embedding", what, index: row as usize, limit }),
         None => Ok(()),
     }
 }

@@ -39,21 +39,13 @@ impl Tape<'_> {
         let (rows, inputs) = (x.value.rows(), x.value.cols());
         let outputs = weight.value.len() / weight.width();
         if inputs != weight.width() {
-            return Err(Error::Shape {
-                op: "linear",
-                what: "x",
-                got: inputs,
-                wanted: weight.width(),
-            });
+            return Err(Error::Shape { op: "linear", what: "x", got: inputs, wanted: weight.width() });
         }
         let mut y = self.context.scratch(rows, outputs);
         linear_forward(&x.value, &weight.value, &mut y, rows, inputs, outputs);
         let ids: Vec<ParamId> = std::iter::once(layer.weight).chain(layer.bias).collect();
         let records = self.records(&[x], &ids);
-        let keeps_input = matches!(
-            activation,
-            Activation::Gelu | Activation::GeluTanh | Activation::Relu
-        );
+        let keeps_input = matches!(activation, Activation::Gelu | Activation::GeluTanh | Activation::Relu);
         let mut pre = (records && keeps_input).then(|| self.context.scratch(rows, outputs));
         let zeros;
         let bias = if let Some(bias) = layer.bias {
@@ -63,25 +55,14 @@ impl Tape<'_> {
             &zeros
         };
         if bias.len() != outputs {
-            return Err(Error::Shape {
-                op: "linear",
-                what: "bias",
-                got: bias.len(),
-                wanted: outputs,
-            });
+            return Err(Error::Shape { op: "linear", what: "bias", got: bias.len(), wanted: outputs });
         }
         bias_activation_forward(self.context.isa(), &mut y, bias, activation, pre.as_deref_mut());
         if !records {
             return Ok(Var::constant(y));
         }
         let x_saved = self.params.trains(layer.weight).then(|| Arc::clone(&x.value));
-        let mut saved = Saved {
-            layer,
-            activation,
-            x: x_saved,
-            input: x.node,
-            activated: pre.map(Arc::new),
-        };
+        let mut saved = Saved { layer, activation, x: x_saved, input: x.node, activated: pre.map(Arc::new) };
         if activation != Activation::Tanh {
             return Ok(self.push(y, saved));
         }
@@ -101,14 +82,12 @@ impl Backward for Saved {
         let weight = pass.params.get(self.layer.weight);
         let inputs = weight.width();
         if let Some(bias) = self.layer.bias.filter(|&b| pass.params.trains(b)) {
-            pass.gradients
-                .dense_sum(bias, outputs, |sums| sum_rows(isa, &dy, sums));
+            pass.gradients.dense_sum(bias, outputs, |sums| sum_rows(isa, &dy, sums));
         }
         if let Some(x) = &self.x {
-            pass.gradients
-                .dense(self.layer.weight, outputs * inputs, |dw, accumulate| {
-                    linear_backward_weight(&dy, x, dw, (rows, inputs, outputs), accumulate);
-                });
+            pass.gradients.dense(self.layer.weight, outputs * inputs, |dw, accumulate| {
+                linear_backward_weight(&dy, x, dw, (rows, inputs, outputs), accumulate);
+            });
         }
         pass.write(self.input, (rows, inputs), |dx, accumulate| {
             linear_backward_input(&dy, &weight.value, dx, (rows, inputs, outputs), accumulate);

@@ -49,14 +49,7 @@ impl Tape<'_> {
         let mut mean = self.context.scratch(1, 1);
         mean[0] = (losses.iter().map(|&l| f64::from(l)).sum::<f64>() / rows as f64) as f32;
         let mean = if self.records(&[logits], &[]) {
-            self.push(
-                mean,
-                Saved {
-                    input: logits.node,
-                    probabilities,
-                    labels: labels.to_vec(),
-                },
-            )
+            self.push(mean, Saved { input: logits.node, probabilities, labels: labels.to_vec() })
         } else {
             Var::constant(mean)
         };

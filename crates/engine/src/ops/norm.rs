@@ -36,12 +36,7 @@ impl Tape<'_> {
         let (gamma, beta) = (self.params.value(norm.gamma), self.params.value(norm.beta));
         for (what, got) in [("gamma", gamma.len()), ("beta", beta.len())] {
             if got != width {
-                return Err(Error::Shape {
-                    op: "norm",
-                    what,
-                    got,
-                    wanted: width,
-                });
+                return Err(Error::Shape { op: "norm", what, got, wanted: width });
             }
         }
         if let Some(r) = residual.filter(|r| r.value.rows() != rows || r.value.cols() != width) {
@@ -53,11 +48,7 @@ impl Tape<'_> {
             });
         }
         let isa = self.context.isa();
-        let shape = NormShape {
-            gamma,
-            beta,
-            eps: norm.eps,
-        };
+        let shape = NormShape { gamma, beta, eps: norm.eps };
         let mut y = self.context.scratch(rows, width);
         let inputs: Vec<&Var> = std::iter::once(x).chain(residual).collect();
         let r = residual.map(|r| &r.value[..]);
@@ -66,23 +57,9 @@ impl Tape<'_> {
             return Ok(Var::constant(y));
         }
         let (mut normal, mut scale) = (self.context.scratch(rows, width), self.context.scratch(rows, 1));
-        norm_forward(
-            isa,
-            &x.value,
-            r,
-            dropout,
-            shape,
-            &mut y,
-            Some((&mut normal, &mut scale)),
-        );
-        let saved = Saved {
-            norm,
-            dropout,
-            normal,
-            scale,
-            x: x.node,
-            residual: residual.and_then(|r| r.node),
-        };
+        norm_forward(isa, &x.value, r, dropout, shape, &mut y, Some((&mut normal, &mut scale)));
+        let saved =
+            Saved { norm, dropout, normal, scale, x: x.node, residual: residual.and_then(|r| r.node) };
         Ok(self.push(y, saved))
     }
 }
@@ -109,8 +86,7 @@ impl Saved {
         for (id, sums) in [(self.norm.gamma, &dgamma), (self.norm.beta, &dbeta)] {
             if params.trains(id) {
                 let isa = pass.context.isa();
-                pass.gradients
-                    .dense_sum(id, width, |to| filbert_kernels::add_assign(isa, to, sums));
+                pass.gradients.dense_sum(id, width, |to| filbert_kernels::add_assign(isa, to, sums));
             }
         }
         (dh, dx)

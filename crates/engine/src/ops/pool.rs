@@ -54,15 +54,7 @@ impl Tape<'_> {
         if !self.records(&[x], &[]) {
             return Ok(Var::constant(y));
         }
-        Ok(self.push(
-            y,
-            Saved {
-                input: x.node,
-                offsets: Arc::clone(offsets),
-                pooling,
-                tokens,
-            },
-        ))
+        Ok(self.push(y, Saved { input: x.node, offsets: Arc::clone(offsets), pooling, tokens }))
     }
 }
 

@@ -30,21 +30,15 @@ pub(crate) fn checkpoint(
     if !TOKENIZERS.iter().any(|name| folder.contains_key(name)) {
         return Err(ArchiveFault::NoTokenizer(here));
     }
-    let mut names: Vec<String> = SMALL
-        .iter()
-        .filter(|name| folder.contains_key(**name))
-        .map(|name| (*name).to_owned())
-        .collect();
+    let mut names: Vec<String> =
+        SMALL.iter().filter(|name| folder.contains_key(**name)).map(|name| (*name).to_owned()).collect();
     if folder.contains_key(WEIGHTS) {
         names.push(WEIGHTS.into());
     } else {
         names.extend(shards(folder, &here, read_index)?);
         names.push(INDEX.into());
     }
-    let chosen: Vec<_> = names
-        .into_iter()
-        .map(|name| ((*folder[name.as_str()]).clone(), name))
-        .collect();
+    let chosen: Vec<_> = names.into_iter().map(|name| ((*folder[name.as_str()]).clone(), name)).collect();
     judge_sizes(&chosen, limits)?;
     Ok(chosen)
 }
@@ -61,22 +55,17 @@ fn pick<'a>(
     let Some((first, folder)) = folders.iter().next() else {
         let name = |entry: &Entry| entry.path.rsplit('/').next().is_some_and(files::is_pickled);
         let pickled = entries.iter().find(|entry| name(entry));
-        return Err(pickled.map_or(ArchiveFault::NoCheckpoint, |entry| {
-            ArchiveFault::Pickled(shown(&entry.path))
-        }));
+        return Err(
+            pickled.map_or(ArchiveFault::NoCheckpoint, |entry| ArchiveFault::Pickled(shown(&entry.path)))
+        );
     };
     match inside.map(|inside| inside.trim_start_matches("./").trim_matches('/')) {
         None if folders.len() == 1 => Ok((first, folder)),
         None => Err(ArchiveFault::Several(list(folders))),
         Some(wanted) => {
             let wanted = if wanted == "." { "" } else { wanted };
-            let found = folders
-                .get_key_value(wanted)
-                .map(|(path, folder)| (*path, folder));
-            found.ok_or_else(|| ArchiveFault::NoSuchFolder {
-                folder: shown(wanted),
-                found: list(folders),
-            })
+            let found = folders.get_key_value(wanted).map(|(path, folder)| (*path, folder));
+            found.ok_or_else(|| ArchiveFault::NoSuchFolder { folder: shown(wanted), found: list(folders) })
         }
     }
 }
@@ -86,10 +75,7 @@ fn shards(
     here: &str,
     read_index: impl FnOnce(&Entry) -> Result<Vec<u8>, ArchiveFault>,
 ) -> Result<Vec<String>, ArchiveFault> {
-    let bad = |why| ArchiveFault::BadIndex {
-        folder: here.to_owned(),
-        why,
-    };
+    let bad = |why| ArchiveFault::BadIndex { folder: here.to_owned(), why };
     let names = files::shards(&read_index(folder[INDEX])?).map_err(|fault| match fault {
         IndexFault::Unreadable(why) => bad(why),
         IndexFault::BadName(name) => bad(format!("{} is not a plain *.safetensors name", shown(&name))),
@@ -105,12 +91,7 @@ fn display(path: &str) -> String {
 }
 
 fn list(folders: &BTreeMap<&str, Folder>) -> String {
-    let mut text = folders
-        .keys()
-        .take(MOST_LISTED)
-        .map(|path| display(path))
-        .collect::<Vec<_>>()
-        .join(", ");
+    let mut text = folders.keys().take(MOST_LISTED).map(|path| display(path)).collect::<Vec<_>>().join(", ");
     if folders.len() > MOST_LISTED {
         text.push_str(", …");
     }

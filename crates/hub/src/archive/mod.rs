@@ -66,10 +66,7 @@ pub(crate) fn unpack(
     progress: &mut dyn Progress,
 ) -> Result<Vec<Extracted>, Error> {
     unpack_or_trouble(archive, inside, target, limits, progress).map_err(|trouble| match trouble {
-        Trouble::Fault(fault) => Error::Archive {
-            archive: archive.into(),
-            fault,
-        },
+        Trouble::Fault(fault) => Error::Archive { archive: archive.into(), fault },
         Trouble::Disk(error) => error,
     })
 }
@@ -105,37 +102,25 @@ fn kind(file: &mut File, path: &Path) -> io::Result<Option<Kind>> {
     let mut head = Vec::new();
     file.take(512).read_to_end(&mut head)?;
     file.seek(SeekFrom::Start(0))?;
-    let named_tar = path
-        .extension()
-        .is_some_and(|ending| ending.eq_ignore_ascii_case("tar"));
-    Ok(
-        if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
-            Some(Kind::Zip)
-        } else if head.starts_with(&[0x1f, 0x8b]) {
-            Some(Kind::TarGz)
-        } else if head.get(257..262) == Some(b"ustar") || (named_tar && head.len() == 512) {
-            Some(Kind::Tar)
-        } else {
-            None
-        },
-    )
+    let named_tar = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("tar"));
+    Ok(if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
+        Some(Kind::Zip)
+    } else if head.starts_with(&[0x1f, 0x8b]) {
+        Some(Kind::TarGz)
+    } else if head.get(257..262) == Some(b"ustar") || (named_tar && head.len() == 512) {
+        Some(Kind::Tar)
+    } else {
+        None
+    })
 }
 
 fn unreadable(error: impl std::fmt::Display) -> ArchiveFault {
-    let text: String = error
-        .to_string()
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(200)
-        .collect();
+    let text: String = error.to_string().chars().filter(|c| !c.is_control()).take(200).collect();
     ArchiveFault::Unreadable(text)
 }
 
 fn too_large(what: impl Into<String>, limit: u64) -> ArchiveFault {
-    ArchiveFault::TooLarge {
-        what: what.into(),
-        limit,
-    }
+    ArchiveFault::TooLarge { what: what.into(), limit }
 }
 
 /// Refuses chosen files that are too large, each for its kind and all together, as the archive declares them.
@@ -144,18 +129,12 @@ fn judge_sizes(chosen: &[(Entry, String)], limits: &Limits) -> Result<(), Archiv
     for (entry, name) in chosen {
         let limit = files::limit(name, limits);
         if entry.size > limit {
-            return Err(too_large(
-                format!("entry {} of {} bytes", shown(&entry.path), entry.size),
-                limit,
-            ));
+            return Err(too_large(format!("entry {} of {} bytes", shown(&entry.path), entry.size), limit));
         }
         total = total.saturating_add(entry.size);
     }
     if total > limits.archive_total {
-        return Err(too_large(
-            format!("the checkpoint of {total} bytes"),
-            limits.archive_total,
-        ));
+        return Err(too_large(format!("the checkpoint of {total} bytes"), limits.archive_total));
     }
     Ok(())
 }
@@ -195,26 +174,16 @@ fn copy_entry(
     }
     file.sync_all().map_err(disk_error)?;
     progress.finish();
-    Ok(Extracted {
-        name: name.into(),
-        bytes,
-        sha256: disk::hex(&hasher.finalize()),
-    })
+    Ok(Extracted { name: name.into(), bytes, sha256: disk::hex(&hasher.finalize()) })
 }
 
 /// A whole small entry.
 fn read_entry(reader: impl Read, entry: &Entry, limits: &Limits) -> Result<Vec<u8>, ArchiveFault> {
     if entry.size > limits.small_file {
-        return Err(too_large(
-            format!("entry {}", shown(&entry.path)),
-            limits.small_file,
-        ));
+        return Err(too_large(format!("entry {}", shown(&entry.path)), limits.small_file));
     }
     let mut bytes = Vec::new();
-    reader
-        .take(entry.size)
-        .read_to_end(&mut bytes)
-        .map_err(fault_of)?;
+    reader.take(entry.size).read_to_end(&mut bytes).map_err(fault_of)?;
     Ok(bytes)
 }
 

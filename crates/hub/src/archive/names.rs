@@ -35,10 +35,7 @@ pub(crate) fn folder(raw: &str) -> Result<(), ArchiveFault> {
 }
 
 pub(crate) fn refused(entry: &str, why: &'static str) -> ArchiveFault {
-    ArchiveFault::Unsafe {
-        entry: shown(entry),
-        why,
-    }
+    ArchiveFault::Unsafe { entry: shown(entry), why }
 }
 
 fn plain(raw: &str) -> Result<String, ArchiveFault> {
@@ -114,12 +111,9 @@ mod tests {
 
     #[test]
     fn clashes() {
-        for (first, second, good) in [
-            ("a/b", "a/c", true),
-            ("a", "a", false),
-            ("a/B", "A/b", false),
-            ("./a", "a", false),
-        ] {
+        for (first, second, good) in
+            [("a/b", "a/c", true), ("a", "a", false), ("a/B", "A/b", false), ("./a", "a", false)]
+        {
             let mut names = Names::default();
             names.file(first).unwrap();
             assert_eq!(names.file(second).is_ok(), good, "{first} {second}");

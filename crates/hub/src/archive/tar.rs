@@ -34,16 +34,9 @@ impl<'a> Source<'a> {
     }
 
     fn new(file: File, path: &Path, gzip: bool, limits: &'a Limits) -> Result<Self, Trouble> {
-        let packed = file
-            .metadata()
-            .map_err(|error| Trouble::Disk(crate::Error::disk("read", path)(error)))?
-            .len();
-        Ok(Self {
-            file,
-            gzip,
-            packed,
-            limits,
-        })
+        let packed =
+            file.metadata().map_err(|error| Trouble::Disk(crate::Error::disk("read", path)(error)))?.len();
+        Ok(Self { file, gzip, packed, limits })
     }
 
     /// The regular files, every entry judged.
@@ -82,11 +75,7 @@ impl<'a> Source<'a> {
             if let Some((wanted, name)) = chosen.iter().find(|(wanted, _)| wanted.index == entry.index) {
                 done.push(copy_entry(reader, wanted, name, target, progress)?);
             }
-            Ok(if done.len() == chosen.len() {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            })
+            Ok(if done.len() == chosen.len() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
         if done.len() < chosen.len() {
             return Err(unreadable("the archive changed while it was read").into());
@@ -101,16 +90,10 @@ impl<'a> Source<'a> {
         mut visit: impl FnMut(&Entry, &mut dyn Read) -> Result<ControlFlow<()>, Trouble>,
     ) -> Result<(), Trouble> {
         self.file.seek(SeekFrom::Start(0)).map_err(unreadable)?;
-        let ratio = self
-            .packed
-            .saturating_mul(self.limits.archive_ratio)
-            .max(self.limits.archive_ratio_floor);
-        let bounded = |inner: Box<dyn Read>| Bounded {
-            inner,
-            read: 0,
-            ratio_most: ratio,
-            limits: self.limits,
-        };
+        let ratio =
+            self.packed.saturating_mul(self.limits.archive_ratio).max(self.limits.archive_ratio_floor);
+        let bounded =
+            |inner: Box<dyn Read>| Bounded { inner, read: 0, ratio_most: ratio, limits: self.limits };
         let file = io::BufReader::with_capacity(super::CHUNK, self.file.try_clone().map_err(unreadable)?);
         let mut archive = if self.gzip {
             Archive::new(bounded(Box::new(MultiGzDecoder::new(file))))
@@ -143,11 +126,7 @@ impl<'a> Source<'a> {
             match kind {
                 EntryType::Regular | EntryType::Continuous if name.ends_with('/') => names::folder(&name)?,
                 EntryType::Regular | EntryType::Continuous => {
-                    let found = Entry {
-                        index,
-                        path: names.file(&name)?,
-                        size,
-                    };
+                    let found = Entry { index, path: names.file(&name)?, size };
                     if visit(&found, &mut entry)?.is_break() {
                         return Ok(());
                     }
@@ -214,10 +193,8 @@ fn pax_path(bytes: &[u8], may_name: bool) -> Result<Option<String>, ArchiveFault
     let mut rest = bytes;
     while !rest.is_empty() {
         let space = rest.iter().position(|b| *b == b' ').ok_or_else(broken)?;
-        let length: usize = std::str::from_utf8(&rest[..space])
-            .ok()
-            .and_then(|text| text.parse().ok())
-            .ok_or_else(broken)?;
+        let length: usize =
+            std::str::from_utf8(&rest[..space]).ok().and_then(|text| text.parse().ok()).ok_or_else(broken)?;
         if length <= space + 1 || length > rest.len() || rest[length - 1] != b'\n' {
             return Err(broken());
         }
@@ -260,10 +237,7 @@ impl Read for Bounded<'_> {
             return Err(carry(too_large("the unpacked size", self.limits.archive_total)));
         }
         if self.read > self.ratio_most {
-            return Err(carry(too_large(
-                "the compression ratio",
-                self.limits.archive_ratio,
-            )));
+            return Err(carry(too_large("the compression ratio", self.limits.archive_ratio)));
         }
         Ok(n)
     }

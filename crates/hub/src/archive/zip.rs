@@ -23,10 +23,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn open(file: File, limits: &'a Limits) -> Result<Self, ArchiveFault> {
         let mut archive = ZipArchive::new(file).map_err(unreadable)?;
         if archive.len() > limits.archive_entries {
-            return Err(too_large(
-                format!("{} entries", archive.len()),
-                limits.archive_entries as u64,
-            ));
+            return Err(too_large(format!("{} entries", archive.len()), limits.archive_entries as u64));
         }
         if archive.has_duplicate_names() {
             return Err(unreadable("two entries have the same name"));
@@ -59,11 +56,7 @@ impl<'a> Reader<'a> {
                 return Err(ArchiveFault::Encrypted(shown(&name)));
             }
             self.judge_ratio(&name, entry.size(), entry.compressed_size())?;
-            entries.push(Entry {
-                index,
-                path: names.file(&name)?,
-                size: entry.size(),
-            });
+            entries.push(Entry { index, path: names.file(&name)?, size: entry.size() });
         }
         Ok(entries)
     }
@@ -78,11 +71,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn read_small(&mut self, entry: &Entry, limits: &Limits) -> Result<Vec<u8>, ArchiveFault> {
-        read_entry(
-            self.archive.by_index(entry.index).map_err(unreadable)?,
-            entry,
-            limits,
-        )
+        read_entry(self.archive.by_index(entry.index).map_err(unreadable)?, entry, limits)
     }
 
     pub(crate) fn extract(

@@ -34,11 +34,7 @@ impl Request {
     }
 
     pub(crate) fn range(&self) -> Option<usize> {
-        self.header("range")?
-            .strip_prefix("bytes=")?
-            .strip_suffix('-')?
-            .parse()
-            .ok()
+        self.header("range")?.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()
     }
 }
 
@@ -52,12 +48,7 @@ pub(crate) struct Reply {
 
 impl Reply {
     pub(crate) fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body: body.into(),
-            cut: None,
-        }
+        Self { status, headers: Vec::new(), body: body.into(), cut: None }
     }
 
     pub(crate) fn with(mut self, name: &str, value: impl Into<String>) -> Self {
@@ -84,10 +75,7 @@ impl Server {
     pub(crate) fn start(handler: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let (log, stop) = (
-            Arc::<Mutex<Vec<Request>>>::default(),
-            Arc::<AtomicBool>::default(),
-        );
+        let (log, stop) = (Arc::<Mutex<Vec<Request>>>::default(), Arc::<AtomicBool>::default());
         let handler: Arc<Handler> = Arc::new(handler);
         let (log_inside, stop_inside) = (log.clone(), stop.clone());
         let thread = std::thread::spawn(move || {
@@ -99,12 +87,7 @@ impl Server {
                 std::thread::spawn(move || stream.map(|stream| serve(stream, handler.as_ref(), &log)));
             }
         });
-        Self {
-            address,
-            log,
-            stop,
-            thread: Some(thread),
-        }
+        Self { address, log, stop, thread: Some(thread) }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -116,10 +99,7 @@ impl Server {
     }
 
     pub(crate) fn count(&self, method: &str, ending: &str) -> usize {
-        self.requests()
-            .iter()
-            .filter(|r| r.method == method && r.path.ends_with(ending))
-            .count()
+        self.requests().iter().filter(|r| r.method == method && r.path.ends_with(ending)).count()
     }
 
     pub(crate) fn settings(&self, cache: &Path) -> Settings {
@@ -150,25 +130,16 @@ fn serve(mut stream: TcpStream, handler: &Handler, log: &Mutex<Vec<Request>>) {
     log.lock().unwrap().push(request.clone());
     let reply = handler(&request);
     let mut head = format!("HTTP/1.1 {} x\r\nconnection: close\r\n", reply.status);
-    if !reply
-        .headers
-        .iter()
-        .any(|(name, _)| name.eq_ignore_ascii_case("content-length"))
-    {
+    if !reply.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length")) {
         let _ = write!(head, "content-length: {}\r\n", reply.body.len());
     }
     for (name, value) in &reply.headers {
         let _ = write!(head, "{name}: {value}\r\n");
     }
     head.push_str("\r\n");
-    let body = if request.method == "HEAD" {
-        &[][..]
-    } else {
-        &reply.body[..reply.cut.unwrap_or(reply.body.len())]
-    };
-    let _ = stream
-        .write_all(head.as_bytes())
-        .and_then(|()| stream.write_all(body));
+    let body =
+        if request.method == "HEAD" { &[][..] } else { &reply.body[..reply.cut.unwrap_or(reply.body.len())] };
+    let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
 }
 
 fn read_request(stream: &TcpStream) -> Option<Request> {
@@ -188,11 +159,7 @@ fn read_request(stream: &TcpStream) -> Option<Request> {
         };
         headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
     }
-    Some(Request {
-        method,
-        path,
-        headers,
-    })
+    Some(Request { method, path, headers })
 }
 
 /// The model that the hub serves.
@@ -205,9 +172,8 @@ pub(crate) struct Model {
 
 impl Model {
     pub(crate) fn tiny() -> Self {
-        let weights: Vec<u8> = (0..300_000_u32)
-            .map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8)
-            .collect();
+        let weights: Vec<u8> =
+            (0..300_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
         let files = [
             ("config.json", br#"{"model_type":"bert"}"#.to_vec()),
             ("tokenizer.json", b"{}".to_vec()),
@@ -217,10 +183,7 @@ impl Model {
             ("pytorch_model.bin", b"unwanted".to_vec()),
         ];
         Self {
-            files: files
-                .into_iter()
-                .map(|(name, bytes)| (name.to_owned(), bytes))
-                .collect(),
+            files: files.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect(),
             siblings: None,
         }
     }
@@ -230,16 +193,10 @@ impl Model {
         let mut model = Self::tiny();
         let weights = model.files.remove("model.safetensors").unwrap();
         let (one, two) = weights.split_at(100_000);
-        model
-            .files
-            .insert("model-00001-of-00002.safetensors".into(), one.to_vec());
-        model
-            .files
-            .insert("model-00002-of-00002.safetensors".into(), two.to_vec());
+        model.files.insert("model-00001-of-00002.safetensors".into(), one.to_vec());
+        model.files.insert("model-00002-of-00002.safetensors".into(), two.to_vec());
         let index = br#"{"weight_map":{"a":"model-00001-of-00002.safetensors","b":"model-00002-of-00002.safetensors"}}"#;
-        model
-            .files
-            .insert("model.safetensors.index.json".into(), index.to_vec());
+        model.files.insert("model.safetensors.index.json".into(), index.to_vec());
         model
     }
 
@@ -250,14 +207,9 @@ impl Model {
     /// What an honest hub says.
     pub(crate) fn answer(&self, request: &Request) -> Reply {
         if request.path.starts_with("/api/models/") {
-            let names = self
-                .siblings
-                .clone()
-                .unwrap_or_else(|| self.files.keys().cloned().collect());
-            let siblings: Vec<_> = names
-                .iter()
-                .map(|name| serde_json::json!({ "rfilename": name }))
-                .collect();
+            let names = self.siblings.clone().unwrap_or_else(|| self.files.keys().cloned().collect());
+            let siblings: Vec<_> =
+                names.iter().map(|name| serde_json::json!({ "rfilename": name })).collect();
             let text = serde_json::json!({ "sha": COMMIT, "siblings": siblings, "id": ID, "private": false });
             return Reply::new(200, text.to_string());
         }
@@ -289,19 +241,15 @@ pub(crate) fn repo(cache: &Path) -> PathBuf {
 pub(crate) fn file(bytes: &[u8], request: &Request) -> Reply {
     match request.range() {
         Some(from) if from >= bytes.len() => Reply::new(416, ""),
-        Some(from) => Reply::new(206, &bytes[from..]).with(
-            "Content-Range",
-            format!("bytes {from}-{}/{}", bytes.len() - 1, bytes.len()),
-        ),
+        Some(from) => Reply::new(206, &bytes[from..])
+            .with("Content-Range", format!("bytes {from}-{}/{}", bytes.len() - 1, bytes.len())),
         None => Reply::new(200, bytes),
     }
 }
 
 pub(crate) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

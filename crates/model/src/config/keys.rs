@@ -26,21 +26,11 @@ impl<'a> Keys<'a> {
             Value::String(s) => format!("the string {s:?}"),
             other => other.to_string(),
         };
-        Error::KeyType {
-            file: self.path.to_path_buf(),
-            key: key.to_owned(),
-            expected,
-            found,
-        }
+        Error::KeyType { file: self.path.to_path_buf(), key: key.to_owned(), expected, found }
     }
 
     pub(super) fn unsupported(&self, key: &'static str, found: &str, supported: &'static str) -> Error {
-        Error::Unsupported {
-            file: self.path.to_path_buf(),
-            key,
-            found: found.to_owned(),
-            supported,
-        }
+        Error::Unsupported { file: self.path.to_path_buf(), key, found: found.to_owned(), supported }
     }
 
     pub(super) fn text(&self, key: &str) -> Result<Option<&'a str>> {
@@ -49,10 +39,7 @@ impl<'a> Keys<'a> {
     }
 
     pub(super) fn flag(&self, key: &str) -> Result<Option<bool>> {
-        let flag = |v: &Value| {
-            v.as_bool()
-                .ok_or_else(|| self.wrong_type(key, "true or false", v))
-        };
+        let flag = |v: &Value| v.as_bool().ok_or_else(|| self.wrong_type(key, "true or false", v));
         self.get(key).map(flag).transpose()
     }
 
@@ -63,9 +50,7 @@ impl<'a> Keys<'a> {
         };
         let wrong = || self.wrong_type(key, "a list of strings", value);
         let list = value.as_array().ok_or_else(wrong)?;
-        list.iter()
-            .map(|v| v.as_str().map(str::to_owned).ok_or_else(wrong))
-            .collect()
+        list.iter().map(|v| v.as_str().map(str::to_owned).ok_or_else(wrong)).collect()
     }
 
     /// An integer from `least` to `most`. `12.0` is no integer: transformers would refuse it later.
@@ -76,17 +61,11 @@ impl<'a> Keys<'a> {
         let Value::Number(number) = value else {
             return Err(self.wrong_type(key, "an integer", value));
         };
-        if number.is_f64()
-            && number
-                .as_f64()
-                .is_some_and(|f| f.fract() != 0.0 || f.abs() < 1e15)
-        {
+        if number.is_f64() && number.as_f64().is_some_and(|f| f.fract() != 0.0 || f.abs() < 1e15) {
             return Err(self.wrong_type(key, "an integer", value));
         }
-        let size = number
-            .as_u64()
-            .and_then(|n| usize::try_from(n).ok())
-            .filter(|n| (least..=most).contains(n));
+        let size =
+            number.as_u64().and_then(|n| usize::try_from(n).ok()).filter(|n| (least..=most).contains(n));
         let out_of_range = || Error::KeyRange {
             file: self.path.to_path_buf(),
             key,
@@ -97,10 +76,7 @@ impl<'a> Keys<'a> {
     }
 
     pub(super) fn required_size(&self, key: &'static str, least: usize, most: usize) -> Result<usize> {
-        let missing = || Error::KeyMissing {
-            file: self.path.to_path_buf(),
-            key,
-        };
+        let missing = || Error::KeyMissing { file: self.path.to_path_buf(), key };
         self.size(key, least, most)?.ok_or_else(missing)
     }
 
@@ -109,17 +85,10 @@ impl<'a> Keys<'a> {
         let Some(value) = self.get(key) else {
             return Ok(None);
         };
-        let number = value
-            .as_f64()
-            .ok_or_else(|| self.wrong_type(key, "a number", value))?;
+        let number = value.as_f64().ok_or_else(|| self.wrong_type(key, "a number", value))?;
         if !(least..=most).contains(&number) {
             let (found, allowed) = (value.to_string(), format!("{least} to {most}"));
-            return Err(Error::KeyRange {
-                file: self.path.to_path_buf(),
-                key,
-                found,
-                allowed,
-            });
+            return Err(Error::KeyRange { file: self.path.to_path_buf(), key, found, allowed });
         }
         Ok(Some(number))
     }

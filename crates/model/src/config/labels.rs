@@ -21,20 +21,16 @@ pub(super) fn read(keys: &Keys) -> Result<Vec<String>> {
             }
             labels
         }
-        (None, Some(by_name), _) => in_order(
-            keys,
-            by_name.into_iter().map(|(label, id)| (id, label)).collect(),
-            "label2id",
-        )?,
+        (None, Some(by_name), _) => {
+            in_order(keys, by_name.into_iter().map(|(label, id)| (id, label)).collect(), "label2id")?
+        }
         (None, None, Some(count)) => (0..count).map(|i| format!("LABEL_{i}")).collect(),
         (None, None, None) => Vec::new(),
     };
     match count {
-        Some(found) if found != labels.len() => Err(Error::LabelCount {
-            file: file(),
-            found,
-            count: labels.len(),
-        }),
+        Some(found) if found != labels.len() => {
+            Err(Error::LabelCount { file: file(), found, count: labels.len() })
+        }
         _ => Ok(labels),
     }
 }
@@ -45,20 +41,14 @@ fn id2label(keys: &Keys) -> Result<Option<Vec<String>>> {
     let Some(value) = keys.get(KEY) else {
         return Ok(None);
     };
-    let map = value
-        .as_object()
-        .ok_or_else(|| keys.wrong_type(KEY, "an object", value))?;
+    let map = value.as_object().ok_or_else(|| keys.wrong_type(KEY, "an object", value))?;
     check_count(keys, KEY, map.len())?;
     let mut pairs = Vec::with_capacity(map.len());
     for (id, label) in map {
         let digits = !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit());
         let number = id.parse::<usize>().ok().filter(|_| digits);
         let number = number.ok_or_else(|| {
-            keys.wrong_type(
-                KEY,
-                "keys that are integers from 0 up",
-                &Value::String(id.clone()),
-            )
+            keys.wrong_type(KEY, "keys that are integers from 0 up", &Value::String(id.clone()))
         })?;
         let label = match label {
             Value::String(label) => label.clone(),
@@ -76,9 +66,7 @@ fn label2id(keys: &Keys) -> Result<Option<Vec<(String, usize)>>> {
     let Some(value) = keys.get(KEY) else {
         return Ok(None);
     };
-    let map = value
-        .as_object()
-        .ok_or_else(|| keys.wrong_type(KEY, "an object", value))?;
+    let map = value.as_object().ok_or_else(|| keys.wrong_type(KEY, "an object", value))?;
     check_count(keys, KEY, map.len())?;
     let pair = |(label, id): (&String, &Value)| {
         let number = id.as_u64().and_then(|n| usize::try_from(n).ok());
@@ -93,12 +81,7 @@ fn check_count(keys: &Keys, key: &'static str, count: usize) -> Result<()> {
         return Ok(());
     }
     let allowed = format!("0 to {MAX_LABELS} labels");
-    Err(Error::KeyRange {
-        file: keys.path.to_path_buf(),
-        key,
-        found: count.to_string(),
-        allowed,
-    })
+    Err(Error::KeyRange { file: keys.path.to_path_buf(), key, found: count.to_string(), allowed })
 }
 
 /// Sorts by id and checks that the ids are exactly 0, 1, ... and the labels all different.
@@ -108,38 +91,24 @@ fn in_order(keys: &Keys, mut pairs: Vec<(usize, String)>, key: &'static str) -> 
     let count = pairs.len();
     for (missing, (id, _)) in pairs.iter().enumerate() {
         if *id < missing {
-            return Err(Error::LabelDuplicate {
-                file: file(),
-                key,
-                found: id.to_string(),
-            });
+            return Err(Error::LabelDuplicate { file: file(), key, found: id.to_string() });
         }
         if *id > missing {
-            return Err(Error::LabelGap {
-                file: file(),
-                count,
-                missing,
-            });
+            return Err(Error::LabelGap { file: file(), count, missing });
         }
     }
     let labels: Vec<String> = pairs.into_iter().map(|p| p.1).collect();
     let mut sorted: Vec<&String> = labels.iter().collect();
     sorted.sort_unstable();
     match sorted.windows(2).find(|w| w[0] == w[1]) {
-        Some(pair) => Err(Error::LabelDuplicate {
-            file: file(),
-            key,
-            found: pair[0].clone(),
-        }),
+        Some(pair) => Err(Error::LabelDuplicate { file: file(), key, found: pair[0].clone() }),
         None => Ok(labels),
     }
 }
 
 fn check_inverse(keys: &Keys, labels: &[String], by_name: &[(String, usize)]) -> Result<()> {
-    let mismatch = |label: &String| Error::LabelMismatch {
-        file: keys.path.to_path_buf(),
-        label: label.clone(),
-    };
+    let mismatch =
+        |label: &String| Error::LabelMismatch { file: keys.path.to_path_buf(), label: label.clone() };
     if let Some((label, _)) = by_name.iter().find(|(label, id)| labels.get(*id) != Some(label)) {
         return Err(mismatch(label));
     }

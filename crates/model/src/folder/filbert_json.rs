@@ -94,9 +94,7 @@ impl FilbertJson {
     /// I/O errors and those of [`FilbertJson::parse`].
     pub fn load(folder: &Path) -> Result<Option<Self>> {
         let path = folder.join(FILBERT_FILE);
-        read_if_present(&path, MAX_FILBERT)?
-            .map(|bytes| Self::parse(&bytes, &path))
-            .transpose()
+        read_if_present(&path, MAX_FILBERT)?.map(|bytes| Self::parse(&bytes, &path)).transpose()
     }
 
     /// Parses and checks the bytes of a `filbert.json`; `path` is what errors name.
@@ -110,36 +108,20 @@ impl FilbertJson {
         match object.get("version").map(Value::as_u64) {
             Some(Some(1..=FORMAT_VERSION)) => {}
             Some(Some(found)) if found > 0 => {
-                return Err(Error::FormatVersion {
-                    file: file(),
-                    found,
-                    supported: FORMAT_VERSION,
-                });
+                return Err(Error::FormatVersion { file: file(), found, supported: FORMAT_VERSION });
             }
             _ => {
                 let problem = "version must be an integer from 1 up".to_owned();
-                return Err(Error::BadFilbertJson {
-                    file: file(),
-                    problem,
-                });
+                return Err(Error::BadFilbertJson { file: file(), problem });
             }
         }
-        let parsed: Self =
-            serde_json::from_value(Value::Object(object)).map_err(|e| Error::BadFilbertJson {
-                file: file(),
-                problem: e.to_string(),
-            })?;
+        let parsed: Self = serde_json::from_value(Value::Object(object))
+            .map_err(|e| Error::BadFilbertJson { file: file(), problem: e.to_string() })?;
         if let Some(name) = parsed.files.keys().find(|name| !is_plain_name(name)) {
-            return Err(Error::NotAPlainName {
-                file: file(),
-                name: name.clone(),
-            });
+            return Err(Error::NotAPlainName { file: file(), name: name.clone() });
         }
         match parsed.problem() {
-            Some(problem) => Err(Error::BadFilbertJson {
-                file: file(),
-                problem: problem.to_owned(),
-            }),
+            Some(problem) => Err(Error::BadFilbertJson { file: file(), problem: problem.to_owned() }),
             None => Ok(parsed),
         }
     }
@@ -155,12 +137,7 @@ impl FilbertJson {
         if !(self.temperature.is_finite() && self.temperature > 0.0) {
             return Some("temperature must be above 0");
         }
-        if self
-            .thresholds
-            .iter()
-            .flat_map(BTreeMap::values)
-            .any(|t| !(0.0..=1.0).contains(t))
-        {
+        if self.thresholds.iter().flat_map(BTreeMap::values).any(|t| !(0.0..=1.0).contains(t)) {
             return Some("thresholds must be in 0 to 1");
         }
         if self.max_length.is_some_and(|n| n == 0 || n > MAX_LENGTH) {
@@ -169,11 +146,7 @@ impl FilbertJson {
         if labels.windows(2).any(|w| w[0] == w[1]) {
             return Some("labels: a label occurs twice");
         }
-        if self
-            .positive_label
-            .as_ref()
-            .is_some_and(|l| !self.labels.is_empty() && !self.labels.contains(l))
-        {
+        if self.positive_label.as_ref().is_some_and(|l| !self.labels.is_empty() && !self.labels.contains(l)) {
             return Some("positive_label is not one of labels");
         }
         None

@@ -25,20 +25,14 @@ pub(crate) fn read_if_present(path: &Path, limit: u64) -> Result<Option<Vec<u8>>
     let Some(size) = size_if_present(path)? else {
         return Ok(None);
     };
-    let too_large = |size| Error::FileTooLarge {
-        file: path.to_path_buf(),
-        size,
-        limit,
-    };
+    let too_large = |size| Error::FileTooLarge { file: path.to_path_buf(), size, limit };
     if size > limit {
         return Err(too_large(size));
     }
     let file = File::open(path).map_err(io("open", path))?;
     let mut bytes = Vec::with_capacity(size as usize);
     // The file may have grown since its size was read.
-    file.take(limit + 1)
-        .read_to_end(&mut bytes)
-        .map_err(io("read", path))?;
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(io("read", path))?;
     if bytes.len() as u64 > limit {
         return Err(too_large(bytes.len() as u64));
     }
@@ -58,9 +52,7 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
 pub(crate) fn size_if_present(path: &Path) -> Result<Option<u64>> {
     match std::fs::metadata(path) {
         Ok(meta) if meta.is_file() => Ok(Some(meta.len())),
-        Ok(_) => Err(Error::NotAFile {
-            file: path.to_path_buf(),
-        }),
+        Ok(_) => Err(Error::NotAFile { file: path.to_path_buf() }),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(io("open", path)(e)),
     }
@@ -93,11 +85,7 @@ pub fn sha256(bytes: &[u8]) -> String {
 /// Lower-case hexadecimal digits of `bytes`.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes
-        .iter()
-        .flat_map(|b| [b >> 4, b & 15])
-        .map(|d| char::from(DIGITS[usize::from(d)]))
-        .collect()
+    bytes.iter().flat_map(|b| [b >> 4, b & 15]).map(|d| char::from(DIGITS[usize::from(d)])).collect()
 }
 
 /// Whether `name` names a file directly inside a folder, on every system: no separators, no drive, no device, not
@@ -116,46 +104,24 @@ pub fn is_plain_name(name: &str) -> bool {
 /// `what` is how messages call it ("file", "header").
 pub(crate) fn parse_object(bytes: &[u8], path: &Path, what: &'static str) -> Result<Map<String, Value>> {
     let file = || path.to_path_buf();
-    let text = std::str::from_utf8(bytes).map_err(|e| Error::NotUtf8 {
-        file: file(),
-        what,
-        at: e.valid_up_to(),
-    })?;
+    let text =
+        std::str::from_utf8(bytes).map_err(|e| Error::NotUtf8 { file: file(), what, at: e.valid_up_to() })?;
     // Windows editors put a byte order mark before JSON.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let (depth, values) = measure(text.as_bytes());
     if depth > MAX_JSON_DEPTH {
-        return Err(Error::JsonTooDeep {
-            file: file(),
-            what,
-            limit: MAX_JSON_DEPTH,
-        });
+        return Err(Error::JsonTooDeep { file: file(), what, limit: MAX_JSON_DEPTH });
     }
     if values > MAX_JSON_VALUES {
-        return Err(Error::JsonTooLarge {
-            file: file(),
-            what,
-            limit: MAX_JSON_VALUES,
-        });
+        return Err(Error::JsonTooLarge { file: file(), what, limit: MAX_JSON_VALUES });
     }
     let duplicate = RefCell::new(None);
     let mut parser = serde_json::Deserializer::from_str(text);
-    let parsed = Strict {
-        duplicate: &duplicate,
-    }
-    .deserialize(&mut parser)
-    .and_then(|v| parser.end().map(|()| v));
+    let parsed =
+        Strict { duplicate: &duplicate }.deserialize(&mut parser).and_then(|v| parser.end().map(|()| v));
     match (parsed, duplicate.into_inner()) {
-        (_, Some(place)) => Err(Error::DuplicateKey {
-            file: file(),
-            what,
-            place,
-        }),
-        (Err(e), None) => Err(Error::BadJson {
-            file: file(),
-            what,
-            problem: e.to_string(),
-        }),
+        (_, Some(place)) => Err(Error::DuplicateKey { file: file(), what, place }),
+        (Err(e), None) => Err(Error::BadJson { file: file(), what, problem: e.to_string() }),
         (Ok(Value::Object(map)), None) => Ok(map),
         (Ok(_), None) => Err(Error::NotJsonObject { file: file(), what }),
     }
@@ -273,43 +239,18 @@ mod tests {
             says: &'static str,
         }
         let cases = [
-            Case {
-                json: "",
-                says: "not valid JSON",
-            },
-            Case {
-                json: "[]",
-                says: "not a JSON object",
-            },
-            Case {
-                json: "{} x",
-                says: "not valid JSON",
-            },
-            Case {
-                json: r#"{"a":1,"a":2}"#,
-                says: "duplicate key `a`",
-            },
-            Case {
-                json: r#"{"a":{"b":[{"c":1,"c":2}]}}"#,
-                says: "duplicate key `a.b.c`",
-            },
-            Case {
-                json: r#"{"a":1e999}"#,
-                says: "not valid JSON",
-            },
-            Case {
-                json: r#"{"a":NaN}"#,
-                says: "not valid JSON",
-            },
-            Case {
-                json: "{\"a\":\"\u{1}\"}",
-                says: "not valid JSON",
-            },
+            Case { json: "", says: "not valid JSON" },
+            Case { json: "[]", says: "not a JSON object" },
+            Case { json: "{} x", says: "not valid JSON" },
+            Case { json: r#"{"a":1,"a":2}"#, says: "duplicate key `a`" },
+            Case { json: r#"{"a":{"b":[{"c":1,"c":2}]}}"#, says: "duplicate key `a.b.c`" },
+            Case { json: r#"{"a":1e999}"#, says: "not valid JSON" },
+            Case { json: r#"{"a":NaN}"#, says: "not valid JSON" },
+            Case { json: "{\"a\":\"\u{1}\"}", says: "not valid JSON" },
         ];
         for case in cases {
-            let error = parse_object(case.json.as_bytes(), Path::new("f.json"), "file")
-                .unwrap_err()
-                .to_string();
+            let error =
+                parse_object(case.json.as_bytes(), Path::new("f.json"), "file").unwrap_err().to_string();
             assert!(error.contains(case.says), "{}: {error}", case.json);
         }
         let deep = format!("{}{}", "{\"a\":".repeat(100_000), "}".repeat(100_000));
@@ -325,12 +266,7 @@ mod tests {
 
     #[test]
     fn plain_names() {
-        for name in [
-            "model.safetensors",
-            "a",
-            "model-00001-of-00002.safetensors",
-            "ümlaut.json",
-        ] {
+        for name in ["model.safetensors", "a", "model-00001-of-00002.safetensors", "ümlaut.json"] {
             assert!(is_plain_name(name), "{name}");
         }
         let long = "x".repeat(256);
@@ -355,10 +291,7 @@ mod tests {
 
     #[test]
     fn hashes() {
-        assert_eq!(
-            sha256(b""),
-            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-        );
+        assert_eq!(sha256(b""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("f");
         std::fs::write(&path, b"abc").unwrap();

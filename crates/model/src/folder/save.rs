@@ -44,20 +44,13 @@ impl SaveFolder {
             let temporary = sibling(out, NEW, attempt);
             match fs::create_dir(&temporary) {
                 Ok(()) => {
-                    return Ok(Self {
-                        out: out.to_path_buf(),
-                        temporary,
-                        force,
-                        committed: false,
-                    });
+                    return Ok(Self { out: out.to_path_buf(), temporary, force, committed: false });
                 }
                 Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
                 Err(e) => return Err(io("create", &temporary)(e)),
             }
         }
-        Err(io("create", &sibling(out, NEW, 0))(
-            ErrorKind::AlreadyExists.into(),
-        ))
+        Err(io("create", &sibling(out, NEW, 0))(ErrorKind::AlreadyExists.into()))
     }
 
     /// The folder that is being written.
@@ -73,10 +66,7 @@ impl SaveFolder {
         if is_plain_name(name) {
             return Ok(self.temporary.join(name));
         }
-        Err(Error::NotAPlainName {
-            file: self.out.clone(),
-            name: name.to_owned(),
-        })
+        Err(Error::NotAPlainName { file: self.out.clone(), name: name.to_owned() })
     }
 
     /// Writes a small file of the model.
@@ -95,11 +85,7 @@ impl SaveFolder {
     pub fn hashes(&self) -> Result<BTreeMap<String, String>> {
         let mut hashes = BTreeMap::new();
         for path in entries(&self.temporary)? {
-            let name = path
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if name != FILBERT_FILE {
                 hashes.insert(name, sha256_file(&path)?);
             }
@@ -112,10 +98,7 @@ impl SaveFolder {
     /// # Errors
     /// Those of [`hashes`](Self::hashes) and [`commit`](Self::commit).
     pub fn commit_with(self, filbert: &FilbertJson) -> Result<()> {
-        let filbert = FilbertJson {
-            files: self.hashes()?,
-            ..filbert.clone()
-        };
+        let filbert = FilbertJson { files: self.hashes()?, ..filbert.clone() };
         self.write(FILBERT_FILE, filbert.to_json().as_bytes())?;
         self.commit()
     }
@@ -127,9 +110,7 @@ impl SaveFolder {
     /// [`Error::OldNotRemoved`] the output is what it was before.
     pub fn commit(mut self) -> Result<()> {
         for path in entries(&self.temporary)? {
-            File::open(&path)
-                .and_then(|f| f.sync_all())
-                .map_err(io("flush", &path))?;
+            File::open(&path).and_then(|f| f.sync_all()).map_err(io("flush", &path))?;
         }
         sync_folder(&self.temporary)?;
         check_output(&self.out, self.force)?;
@@ -159,9 +140,8 @@ impl SaveFolder {
         if fs::remove_dir(&self.out).is_ok() {
             return Ok(None);
         }
-        let free = (0..ATTEMPTS)
-            .map(|i| sibling(&self.out, OLD, i))
-            .find(|p| fs::symlink_metadata(p).is_err());
+        let free =
+            (0..ATTEMPTS).map(|i| sibling(&self.out, OLD, i)).find(|p| fs::symlink_metadata(p).is_err());
         let old = free.unwrap_or_else(|| sibling(&self.out, OLD, ATTEMPTS));
         fs::rename(&self.out, &old).map_err(io("set aside", &self.out))?;
         Ok(Some(old))
@@ -210,9 +190,7 @@ fn parent(out: &Path) -> &Path {
 /// The paths in a folder, sorted.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let list = fs::read_dir(folder).map_err(io("list", folder))?;
-    let mut paths = list
-        .map(|e| Ok(e.map_err(io("list", folder))?.path()))
-        .collect::<Result<Vec<_>>>()?;
+    let mut paths = list.map(|e| Ok(e.map_err(io("list", folder))?.path())).collect::<Result<Vec<_>>>()?;
     paths.sort();
     Ok(paths)
 }
@@ -220,21 +198,14 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
 /// Flushes a folder's entries to disk. Windows has no such call and does not need it.
 fn sync_folder(folder: &Path) -> Result<()> {
     if cfg!(unix) {
-        File::open(folder)
-            .and_then(|f| f.sync_all())
-            .map_err(io("flush", folder))?;
+        File::open(folder).and_then(|f| f.sync_all()).map_err(io("flush", folder))?;
     }
     Ok(())
 }
 
 /// Whether `out` may be written, and replaced where it exists.
 fn check_output(out: &Path, force: bool) -> Result<()> {
-    let protected = |problem| {
-        Err(Error::OutputProtected {
-            folder: out.to_path_buf(),
-            problem,
-        })
-    };
+    let protected = |problem| Err(Error::OutputProtected { folder: out.to_path_buf(), problem });
     if !matches!(out.components().next_back(), Some(Component::Normal(_))) {
         return protected("the output must be a named folder, not the root, `.` or `..`");
     }
@@ -253,19 +224,14 @@ fn check_output(out: &Path, force: bool) -> Result<()> {
     if real.parent().is_none() {
         return protected("it is the root");
     }
-    if std::env::current_dir()
-        .and_then(|d| d.canonicalize())
-        .is_ok_and(|d| d.starts_with(&real))
-    {
+    if std::env::current_dir().and_then(|d| d.canonicalize()).is_ok_and(|d| d.starts_with(&real)) {
         return protected("the current folder is in it");
     }
     if fs::read_dir(out).map_err(io("list", out))?.next().is_none() {
         return Ok(());
     }
     if !force {
-        return Err(Error::OutputExists {
-            folder: out.to_path_buf(),
-        });
+        return Err(Error::OutputExists { folder: out.to_path_buf() });
     }
     // Many programs have a config.json; a model has weights beside it.
     let has = |name: &str| out.join(name).is_file();

@@ -43,7 +43,7 @@ impl Checkpoint {
     /// Opens `model.safetensors`, or the shards that `model.safetensors.index.json` lists, and checks all headers.
     ///
     /// # Errors
-    /// [`Error::NoCheckpoint`] where there is neither, [`Error::Pickled`] where there is a PyTorch checkpoint
+    /// [`Error::NoCheckpoint`] where there is neither, [`Error::Pickled`] where there is a pickled checkpoint
     /// instead or under that name, [`Error::BadIndex`], [`Error::ShardMismatch`], those of [`SafeTensors::open`].
     pub fn open(folder: &Path) -> Result<Self> {
         let single = folder.join(WEIGHTS_FILE);
@@ -60,9 +60,7 @@ impl Checkpoint {
                 return Self::open_file(&path);
             }
         }
-        Err(Error::NoCheckpoint {
-            folder: folder.to_path_buf(),
-        })
+        Err(Error::NoCheckpoint { folder: folder.to_path_buf() })
     }
 
     /// Opens one file of weights, whatever its name.
@@ -72,23 +70,14 @@ impl Checkpoint {
     pub fn open_file(path: &Path) -> Result<Self> {
         let file = SafeTensors::open(path)?;
         let place = file.names().map(|name| (name.to_owned(), 0)).collect();
-        Ok(Self {
-            path: path.to_path_buf(),
-            files: vec![file],
-            place,
-        })
+        Ok(Self { path: path.to_path_buf(), files: vec![file], place })
     }
 
     fn open_shards(folder: &Path, index: &Path) -> Result<Self> {
-        let bad = |problem| Error::BadIndex {
-            file: index.to_path_buf(),
-            problem,
-        };
+        let bad = |problem| Error::BadIndex { file: index.to_path_buf(), problem };
         let mut object = parse_object(&read(index, MAX_INDEX)?, index, "file")?;
         let Some(Value::Object(map)) = object.remove("weight_map") else {
-            return Err(bad(
-                "weight_map must be an object that maps tensors to file names",
-            ));
+            return Err(bad("weight_map must be an object that maps tensors to file names"));
         };
         let mut numbers: BTreeMap<String, usize> = BTreeMap::new();
         let mut place = BTreeMap::new();
@@ -97,10 +86,7 @@ impl Checkpoint {
                 return Err(bad("weight_map must map tensors to file names"));
             };
             if !is_plain_name(&shard) {
-                return Err(Error::NotAPlainName {
-                    file: index.to_path_buf(),
-                    name: shard,
-                });
+                return Err(Error::NotAPlainName { file: index.to_path_buf(), name: shard });
             }
             let next = numbers.len();
             place.insert(name, *numbers.entry(shard).or_insert(next));
@@ -110,10 +96,8 @@ impl Checkpoint {
         }
         let mut shards: Vec<_> = numbers.into_iter().collect();
         shards.sort_unstable_by_key(|s| s.1);
-        let files = shards
-            .iter()
-            .map(|s| SafeTensors::open(&folder.join(&s.0)))
-            .collect::<Result<Vec<_>>>()?;
+        let files =
+            shards.iter().map(|s| SafeTensors::open(&folder.join(&s.0))).collect::<Result<Vec<_>>>()?;
 
         let mismatch = |name: &str, shard: usize, problem| Error::ShardMismatch {
             file: index.to_path_buf(),
@@ -123,27 +107,15 @@ impl Checkpoint {
         };
         for (name, &shard) in &place {
             if files[shard].info(name).is_none() {
-                return Err(mismatch(
-                    name,
-                    shard,
-                    "the index puts it there, the shard does not have it",
-                ));
+                return Err(mismatch(name, shard, "the index puts it there, the shard does not have it"));
             }
         }
         for (shard, file) in files.iter().enumerate() {
             if let Some(name) = file.names().find(|name| place.get(*name) != Some(&shard)) {
-                return Err(mismatch(
-                    name,
-                    shard,
-                    "the shard has it, the index does not say so",
-                ));
+                return Err(mismatch(name, shard, "the shard has it, the index does not say so"));
             }
         }
-        Ok(Self {
-            path: index.to_path_buf(),
-            files,
-            place,
-        })
+        Ok(Self { path: index.to_path_buf(), files, place })
     }
 
     /// The weights' file, or the index of the shards.
@@ -188,10 +160,7 @@ impl Checkpoint {
     }
 
     fn file_of(&self, name: &str) -> Result<&SafeTensors> {
-        let missing = || Error::TensorMissing {
-            file: self.path.clone(),
-            name: name.to_owned(),
-        };
+        let missing = || Error::TensorMissing { file: self.path.clone(), name: name.to_owned() };
         self.place.get(name).map(|i| &self.files[*i]).ok_or_else(missing)
     }
 }

@@ -20,9 +20,7 @@ pub(super) fn parse(header: &[u8], data: u64, path: &Path) -> Result<Header> {
     let mut metadata = BTreeMap::new();
     for (name, value) in parse_object(header, path, "header")? {
         if name == METADATA {
-            metadata = strings(value).ok_or_else(|| Error::BadMetadata {
-                file: path.to_path_buf(),
-            })?;
+            metadata = strings(value).ok_or_else(|| Error::BadMetadata { file: path.to_path_buf() })?;
         } else {
             let info = entry(&name, &value, path)?;
             tensors.insert(name, info);
@@ -35,11 +33,7 @@ pub(super) fn parse(header: &[u8], data: u64, path: &Path) -> Result<Header> {
 fn strings(value: Value) -> Option<BTreeMap<String, String>> {
     let Value::Object(map) = value else { return None };
     let pair = |(key, value)| {
-        if let Value::String(value) = value {
-            Some((key, value))
-        } else {
-            None
-        }
+        if let Value::String(value) = value { Some((key, value)) } else { None }
     };
     map.into_iter().map(pair).collect()
 }
@@ -47,24 +41,12 @@ fn strings(value: Value) -> Option<BTreeMap<String, String>> {
 /// One tensor's entry, checked by itself: types, order of the offsets, size against shape and dtype.
 fn entry(name: &str, value: &Value, path: &Path) -> Result<TensorInfo> {
     let (file, name) = (|| path.to_path_buf(), || name.to_owned());
-    let bad = |problem| Error::BadEntry {
-        file: file(),
-        name: name(),
-        problem,
-    };
-    let fields: &Map<String, Value> = value
-        .as_object()
-        .ok_or_else(|| bad("the entry is not an object"))?;
-    if fields
-        .keys()
-        .any(|k| !matches!(k.as_str(), "dtype" | "shape" | "data_offsets"))
-    {
+    let bad = |problem| Error::BadEntry { file: file(), name: name(), problem };
+    let fields: &Map<String, Value> = value.as_object().ok_or_else(|| bad("the entry is not an object"))?;
+    if fields.keys().any(|k| !matches!(k.as_str(), "dtype" | "shape" | "data_offsets")) {
         return Err(bad("the entry has a field besides dtype, shape and data_offsets"));
     }
-    let dtype = fields
-        .get("dtype")
-        .and_then(Value::as_str)
-        .ok_or_else(|| bad("dtype must be a string"))?;
+    let dtype = fields.get("dtype").and_then(Value::as_str).ok_or_else(|| bad("dtype must be a string"))?;
     let dtype = Dtype::parse(dtype).ok_or_else(|| Error::UnknownDtype {
         file: file(),
         name: name(),
@@ -78,42 +60,18 @@ fn entry(name: &str, value: &Value, path: &Path) -> Result<TensorInfo> {
     };
     let (begin, end) = (*begin, *end);
     if begin > end {
-        return Err(Error::OffsetsReversed {
-            file: file(),
-            name: name(),
-            begin,
-            end,
-        });
+        return Err(Error::OffsetsReversed { file: file(), name: name(), begin, end });
     }
     let expected = shape
         .iter()
         .try_fold(dtype.size(), |size, dim| size.checked_mul(*dim))
-        .ok_or_else(|| Error::ShapeOverflow {
-            file: file(),
-            name: name(),
-        })?;
+        .ok_or_else(|| Error::ShapeOverflow { file: file(), name: name() })?;
     if expected != end - begin {
-        return Err(Error::SizeMismatch {
-            file: file(),
-            name: name(),
-            expected,
-            actual: end - begin,
-        });
+        return Err(Error::SizeMismatch { file: file(), name: name(), expected, actual: end - begin });
     }
-    let shape = shape
-        .iter()
-        .map(|dim| usize::try_from(*dim))
-        .collect::<Result<_, _>>();
-    let shape = shape.map_err(|_| Error::ShapeOverflow {
-        file: file(),
-        name: name(),
-    })?;
-    Ok(TensorInfo {
-        dtype,
-        shape,
-        begin,
-        end,
-    })
+    let shape = shape.iter().map(|dim| usize::try_from(*dim)).collect::<Result<_, _>>();
+    let shape = shape.map_err(|_| Error::ShapeOverflow { file: file(), name: name() })?;
+    Ok(TensorInfo { dtype, shape, begin, end })
 }
 
 fn numbers(value: Option<&Value>) -> Option<Vec<u64>> {
@@ -123,45 +81,24 @@ fn numbers(value: Option<&Value>) -> Option<Vec<u64>> {
 /// In order of their offsets the tensors must cover the data from the first byte to the last.
 fn check_tiling(tensors: &BTreeMap<String, TensorInfo>, data: u64, path: &Path) -> Result<()> {
     let (file, size) = (|| path.to_path_buf(), data);
-    let mut order: Vec<_> = tensors
-        .iter()
-        .map(|(name, info)| (info.begin, info.end, name))
-        .collect();
+    let mut order: Vec<_> = tensors.iter().map(|(name, info)| (info.begin, info.end, name)).collect();
     order.sort_unstable();
     let mut expected = 0;
     for (begin, end, name) in order {
         let name = || name.clone();
         if end > size {
-            return Err(Error::OffsetsPastEnd {
-                file: file(),
-                name: name(),
-                end,
-                size,
-            });
+            return Err(Error::OffsetsPastEnd { file: file(), name: name(), end, size });
         }
         if begin > expected {
-            return Err(Error::OffsetsGap {
-                file: file(),
-                name: name(),
-                begin,
-                expected,
-            });
+            return Err(Error::OffsetsGap { file: file(), name: name(), begin, expected });
         }
         if begin < expected {
-            return Err(Error::OffsetsOverlap {
-                file: file(),
-                name: name(),
-                begin,
-                expected,
-            });
+            return Err(Error::OffsetsOverlap { file: file(), name: name(), begin, expected });
         }
         expected = end;
     }
     if expected < size {
-        return Err(Error::TrailingBytes {
-            file: file(),
-            extra: size - expected,
-        });
+        return Err(Error::TrailingBytes { file: file(), extra: size - expected });
     }
     Ok(())
 }

@@ -53,20 +53,11 @@ pub fn write(
     let mut begin = 0;
     for (name, shape, values) in &sorted {
         let actual = values.len() as u64 * 4;
-        let expected = shape
-            .iter()
-            .try_fold(4u64, |size, dim| size.checked_mul(*dim as u64));
-        let expected = expected.ok_or_else(|| Error::ShapeOverflow {
-            file: file(),
-            name: (*name).to_owned(),
-        })?;
+        let expected = shape.iter().try_fold(4u64, |size, dim| size.checked_mul(*dim as u64));
+        let expected =
+            expected.ok_or_else(|| Error::ShapeOverflow { file: file(), name: (*name).to_owned() })?;
         if expected != actual {
-            return Err(Error::SizeMismatch {
-                file: file(),
-                name: (*name).to_owned(),
-                expected,
-                actual,
-            });
+            return Err(Error::SizeMismatch { file: file(), name: (*name).to_owned(), expected, actual });
         }
         if let Some(index) = values.iter().position(|v| !v.is_finite()) {
             return Err(Error::NotFinite {
@@ -78,11 +69,7 @@ pub fn write(
         }
         let entry = json!({"dtype": "F32", "shape": shape, "data_offsets": [begin, begin + actual]});
         if header.insert((*name).to_owned(), entry).is_some() {
-            return Err(Error::DuplicateKey {
-                file: file(),
-                what: "header",
-                place: (*name).to_owned(),
-            });
+            return Err(Error::DuplicateKey { file: file(), what: "header", place: (*name).to_owned() });
         }
         begin += actual;
     }
@@ -90,18 +77,11 @@ pub fn write(
     header.resize(header.len().next_multiple_of(8), b' ');
     let length = header.len() as u64;
     if length > MAX_HEADER {
-        return Err(Error::HeaderTooLong {
-            file: file(),
-            length,
-            limit: MAX_HEADER,
-        });
+        return Err(Error::HeaderTooLong { file: file(), length, limit: MAX_HEADER });
     }
 
     let out = File::create(path).map_err(io("create", path))?;
-    let mut out = Hashing {
-        out: BufWriter::with_capacity(PIECE, out),
-        hasher: Sha256::new(),
-    };
+    let mut out = Hashing { out: BufWriter::with_capacity(PIECE, out), hasher: Sha256::new() };
     let values = sorted.iter().map(|t| t.2);
     stream(&mut out, &header, values).map_err(io("write", path))?;
     Ok(hex(&out.hasher.finalize()))

@@ -8,11 +8,8 @@ pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
     }
     let mut out = Vec::with_capacity(groups.len() * 3);
     for (i, group) in groups.iter().enumerate() {
-        let padding = if i + 1 == groups.len() {
-            group.iter().rev().take_while(|b| **b == b'=').count()
-        } else {
-            0
-        };
+        let padding =
+            if i + 1 == groups.len() { group.iter().rev().take_while(|b| **b == b'=').count() } else { 0 };
         if padding > 2 {
             return None;
         }

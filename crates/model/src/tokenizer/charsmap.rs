@@ -1,4 +1,4 @@
-//! The character table of SentencePiece normalizers: a double-array trie over bytes whose leaves point into a text
+//! The character table of `Precompiled` normalizers: a double-array trie over bytes whose leaves point into a text
 //! of NUL-terminated replacements. The crate that reads it indexes unchecked, so every state that any text can
 //! reach is visited here once, with every byte.
 
@@ -14,12 +14,7 @@ pub(super) fn check(base64: &str) -> Option<usize> {
     let (size, rest) = bytes.split_first_chunk::<4>()?;
     let size = u32::from_le_bytes(*size) as usize / 4 * 4;
     let (units, replacements) = rest.split_at_checked(size)?;
-    let units: Vec<u32> = units
-        .as_chunks()
-        .0
-        .iter()
-        .map(|u| u32::from_le_bytes(*u))
-        .collect();
+    let units: Vec<u32> = units.as_chunks().0.iter().map(|u| u32::from_le_bytes(*u)).collect();
     let replacements = std::str::from_utf8(replacements).ok()?;
 
     let mut longest = 1;

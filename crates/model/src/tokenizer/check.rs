@@ -15,11 +15,11 @@ use crate::error::{Error, Result};
 pub const MAX_TOKEN_ID: u32 = 9_999_999;
 /// Most added tokens.
 pub const MAX_ADDED_TOKENS: usize = 100_000;
-/// Longest word that WordPiece looks into, in characters: the search is cubic in it. BERT has 100.
+/// Longest word that `WordPiece` looks into, in characters: the search is cubic in it. BERT has 100.
 pub const MAX_CHARS_PER_WORD: u64 = 256;
 /// Longest Unigram piece and longest added token, in bytes: the search is quadratic in it.
 pub const MAX_PIECE: usize = 256;
-/// Longest continuation prefix, in bytes; it is copied at each step of WordPiece's search.
+/// Longest continuation prefix, in bytes; it is copied at each step of the search.
 const MAX_PREFIX: usize = 32;
 /// Longest pattern of a replacement, in bytes.
 const MAX_PATTERN: usize = 64;
@@ -43,24 +43,19 @@ pub(super) struct Checked {
 
 /// A malformed part.
 pub(super) fn part(path: &Path, place: &str, problem: &'static str) -> Error {
-    Error::TokenizerPart {
-        file: path.to_path_buf(),
-        place: place.to_owned(),
-        problem,
-    }
+    Error::TokenizerPart { file: path.to_path_buf(), place: place.to_owned(), problem }
 }
 
 /// A token's id, in bounds.
 pub(super) fn token_id(id: &Value, token: &str, place: &str, path: &Path) -> Result<u32> {
-    id.as_u64()
-        .and_then(|id| u32::try_from(id).ok())
-        .filter(|id| *id <= MAX_TOKEN_ID)
-        .ok_or_else(|| Error::TokenId {
+    id.as_u64().and_then(|id| u32::try_from(id).ok()).filter(|id| *id <= MAX_TOKEN_ID).ok_or_else(|| {
+        Error::TokenId {
             file: path.to_path_buf(),
             place: place.to_owned(),
             token: token.to_owned(),
             limit: MAX_TOKEN_ID,
-        })
+        }
+    })
 }
 
 /// Checks a whole file. A model without its `type`, as the oldest files have it, gets one.
@@ -70,27 +65,16 @@ pub(super) fn check(json: &mut Map<String, Value>, path: &Path) -> Result<Checke
     let direction = truncation(get("truncation"), template.added(false), path)?;
     padding(get("padding"), path)?;
     let added = added_tokens(get("added_tokens"), path)?;
-    let mut steps = Steps {
-        count: 0,
-        growth: 1,
-        path,
-    };
+    let mut steps = Steps { count: 0, growth: 1, path };
     steps.normalizer(get("normalizer"))?;
     steps.pre_tokenizer(get("pre_tokenizer"))?;
 
     let kind = |key| get(key).get("type").and_then(Value::as_str);
-    let plain = added
-        .iter()
-        .all(|(token, _)| token.is_ascii() && !token.contains(|c: char| c.is_whitespace()));
+    let plain =
+        added.iter().all(|(token, _)| token.is_ascii() && !token.contains(|c: char| c.is_whitespace()));
     let splits_at_spaces = plain
-        && matches!(
-            kind("pre_tokenizer"),
-            Some("BertPreTokenizer" | "WhitespaceSplit")
-        )
-        && matches!(
-            (get("normalizer"), kind("normalizer")),
-            (Value::Null, _) | (_, Some("BertNormalizer"))
-        );
+        && matches!(kind("pre_tokenizer"), Some("BertPreTokenizer" | "WhitespaceSplit"))
+        && matches!((get("normalizer"), kind("normalizer")), (Value::Null, _) | (_, Some("BertNormalizer")));
 
     let Some(Value::Object(model)) = json.get_mut("model") else {
         return Err(part(path, "model", "expected an object"));
@@ -100,13 +84,7 @@ pub(super) fn check(json: &mut Map<String, Value>, path: &Path) -> Result<Checke
     }
     let largest = self::model(model, path)?;
     let largest_id = added.iter().map(|a| a.1).fold(largest, u32::max);
-    Ok(Checked {
-        added,
-        largest_id,
-        template,
-        direction,
-        splits_at_spaces,
-    })
+    Ok(Checked { added, largest_id, template, direction, splits_at_spaces })
 }
 
 /// The crate subtracts without looking: `max_length` less special tokens, and that less `stride`.
@@ -122,28 +100,13 @@ fn truncation(value: &Value, added: usize, path: &Path) -> Result<Option<String>
         .ok_or_else(|| part(path, "truncation.max_length", "expected an integer from 0 up"))?;
     let stride = number("stride", Some(0))
         .ok_or_else(|| part(path, "truncation.stride", "expected an integer from 0 up"))?;
-    if max_length
-        .checked_sub(added as u64)
-        .is_none_or(|room| stride > 0 && stride >= room)
-    {
-        return Err(Error::Stride {
-            file: path.to_path_buf(),
-            stride,
-            max_length,
-            added,
-        });
+    if max_length.checked_sub(added as u64).is_none_or(|room| stride > 0 && stride >= room) {
+        return Err(Error::Stride { file: path.to_path_buf(), stride, max_length, added });
     }
     if let Some(strategy) = value.get("strategy")
-        && !matches!(
-            strategy.as_str(),
-            Some("LongestFirst" | "OnlyFirst" | "OnlySecond")
-        )
+        && !matches!(strategy.as_str(), Some("LongestFirst" | "OnlyFirst" | "OnlySecond"))
     {
-        return Err(part(
-            path,
-            "truncation.strategy",
-            "expected LongestFirst, OnlyFirst or OnlySecond",
-        ));
+        return Err(part(path, "truncation.strategy", "expected LongestFirst, OnlyFirst or OnlySecond"));
     }
     match value.get("direction").map(Value::as_str) {
         None => Ok(None),
@@ -161,38 +124,17 @@ fn padding(value: &Value, path: &Path) -> Result<()> {
     if strategy.and_then(Value::as_str) != Some("BatchLongest")
         && !bounded(strategy.and_then(|s| s.get("Fixed")))
     {
-        return Err(part(
-            path,
-            "padding.strategy",
-            "expected BatchLongest or Fixed up to 1048576",
-        ));
+        return Err(part(path, "padding.strategy", "expected BatchLongest or Fixed up to 1048576"));
     }
     let multiple = value.get("pad_to_multiple_of").filter(|v| !v.is_null());
     if multiple.is_some() && (!bounded(multiple) || multiple.and_then(Value::as_u64) == Some(0)) {
-        return Err(part(
-            path,
-            "padding.pad_to_multiple_of",
-            "expected null or 1 to 1048576",
-        ));
+        return Err(part(path, "padding.pad_to_multiple_of", "expected null or 1 to 1048576"));
     }
     let token = value.get("pad_token").and_then(Value::as_str);
     let token = token.ok_or_else(|| part(path, "padding.pad_token", "expected a string"))?;
-    token_id(
-        value.get("pad_id").unwrap_or(&Value::Null),
-        token,
-        "padding.pad_id",
-        path,
-    )?;
-    token_id(
-        value.get("pad_type_id").unwrap_or(&Value::Null),
-        token,
-        "padding.pad_type_id",
-        path,
-    )?;
-    if !matches!(
-        value.get("direction").map(Value::as_str),
-        None | Some(Some("Left" | "Right"))
-    ) {
+    token_id(value.get("pad_id").unwrap_or(&Value::Null), token, "padding.pad_id", path)?;
+    token_id(value.get("pad_type_id").unwrap_or(&Value::Null), token, "padding.pad_type_id", path)?;
+    if !matches!(value.get("direction").map(Value::as_str), None | Some(Some("Left" | "Right"))) {
         return Err(part(path, "padding.direction", "expected Left or Right"));
     }
     Ok(())
@@ -203,9 +145,7 @@ fn added_tokens(value: &Value, path: &Path) -> Result<Vec<(String, u32)>> {
     if value.is_null() {
         return Ok(Vec::new());
     }
-    let list = value
-        .as_array()
-        .ok_or_else(|| part(path, PLACE, "expected a list"))?;
+    let list = value.as_array().ok_or_else(|| part(path, PLACE, "expected a list"))?;
     if list.len() > MAX_ADDED_TOKENS {
         return Err(part(path, PLACE, "more than 100000 tokens"));
     }
@@ -217,9 +157,7 @@ fn added_tokens(value: &Value, path: &Path) -> Result<Vec<(String, u32)>> {
             return Err(part(path, PLACE, "a token is longer than 256 bytes"));
         }
         let flag = |key: &str| token.get(key).and_then(Value::as_bool);
-        if ["single_word", "lstrip", "rstrip", "normalized", "special"]
-            .iter()
-            .any(|key| flag(key).is_none())
+        if ["single_word", "lstrip", "rstrip", "normalized", "special"].iter().any(|key| flag(key).is_none())
         {
             return Err(part(path, PLACE, "a token lacks one of its five flags"));
         }
@@ -261,28 +199,19 @@ impl Steps<'_> {
         if self.count > MAX_STEPS {
             return Err(part(self.path, place, "more than 32 steps"));
         }
-        let object = value
-            .as_object()
-            .ok_or_else(|| part(self.path, place, "expected an object"))?;
+        let object = value.as_object().ok_or_else(|| part(self.path, place, "expected an object"))?;
         let kind = object.get("type").and_then(Value::as_str).unwrap_or("");
         if kind != "Sequence" {
             return Ok((kind, &[]));
         }
         let list = object.get(key).and_then(Value::as_array);
-        Ok((
-            kind,
-            list.ok_or_else(|| part(self.path, place, "a Sequence without its list"))?,
-        ))
+        Ok((kind, list.ok_or_else(|| part(self.path, place, "a Sequence without its list"))?))
     }
 
     fn grow(&mut self, factor: usize, place: &'static str) -> Result<()> {
         self.growth = self.growth.saturating_mul(factor.max(1));
         if self.growth > MAX_GROWTH {
-            return Err(part(
-                self.path,
-                place,
-                "replacements may make a text more than 64 times longer",
-            ));
+            return Err(part(self.path, place, "replacements may make a text more than 64 times longer"));
         }
         Ok(())
     }
@@ -308,11 +237,7 @@ impl Steps<'_> {
                 let map =
                     map.ok_or_else(|| part(self.path, PLACE, "Precompiled without precompiled_charsmap"))?;
                 let longest = charsmap::check(map).ok_or_else(|| {
-                    part(
-                        self.path,
-                        "normalizer.precompiled_charsmap",
-                        "the table is damaged",
-                    )
+                    part(self.path, "normalizer.precompiled_charsmap", "the table is damaged")
                 })?;
                 self.grow(longest, PLACE)
             }
@@ -329,44 +254,23 @@ impl Steps<'_> {
     /// A replacement's pattern is a text, or an expression without the constructs that need backtracking.
     fn replace(&mut self, value: &Value) -> Result<()> {
         const PLACE: &str = "normalizer";
-        let pattern = value
-            .get("pattern")
-            .and_then(Value::as_object)
-            .filter(|p| p.len() == 1);
-        let pattern = pattern
-            .and_then(|p| p.iter().next())
-            .and_then(|(k, v)| Some((k.as_str(), v.as_str()?)));
+        let pattern = value.get("pattern").and_then(Value::as_object).filter(|p| p.len() == 1);
+        let pattern =
+            pattern.and_then(|p| p.iter().next()).and_then(|(k, v)| Some((k.as_str(), v.as_str()?)));
         let Some((kind @ ("String" | "Regex"), text)) = pattern else {
             return Err(part(self.path, PLACE, "Replace without its pattern"));
         };
         if text.is_empty() || text.len() > MAX_PATTERN {
-            return Err(part(
-                self.path,
-                PLACE,
-                "the pattern of Replace must have 1 to 64 bytes",
-            ));
+            return Err(part(self.path, PLACE, "the pattern of Replace must have 1 to 64 bytes"));
         }
         if kind == "Regex" && (text.contains('\\') || text.contains("(?")) {
-            return Err(part(
-                self.path,
-                PLACE,
-                "the pattern of Replace has a backslash or a (? group",
-            ));
+            return Err(part(self.path, PLACE, "the pattern of Replace has a backslash or a (? group"));
         }
         let content = value.get("content").and_then(Value::as_str);
-        let length = content
-            .ok_or_else(|| part(self.path, PLACE, "Replace without its content"))?
-            .chars()
-            .count();
+        let length =
+            content.ok_or_else(|| part(self.path, PLACE, "Replace without its content"))?.chars().count();
         // An expression may match between any two characters.
-        self.grow(
-            if kind == "Regex" && length > 1 {
-                1 + length
-            } else {
-                length
-            },
-            PLACE,
-        )
+        self.grow(if kind == "Regex" && length > 1 { 1 + length } else { length }, PLACE)
     }
 
     fn pre_tokenizer(&mut self, value: &Value) -> Result<()> {
@@ -399,11 +303,7 @@ fn model(model: &Map<String, Value>, path: &Path) -> Result<u32> {
             }
             let prefix = model.get("continuing_subword_prefix").and_then(Value::as_str);
             if prefix.is_none_or(|p| p.len() > MAX_PREFIX) {
-                return Err(part(
-                    path,
-                    "model.continuing_subword_prefix",
-                    "expected at most 32 bytes",
-                ));
+                return Err(part(path, "model.continuing_subword_prefix", "expected at most 32 bytes"));
             }
             vocabulary(model, path)
         }
@@ -426,14 +326,9 @@ fn vocabulary(model: &Map<String, Value>, path: &Path) -> Result<u32> {
     let unknown = model.get("unk_token").and_then(Value::as_str);
     let unknown = unknown.ok_or_else(|| part(path, "model.unk_token", "expected a string"))?;
     if !vocab.contains_key(unknown) {
-        return Err(Error::TokenMissing {
-            file: path.to_path_buf(),
-            token: unknown.to_owned(),
-        });
+        return Err(Error::TokenMissing { file: path.to_path_buf(), token: unknown.to_owned() });
     }
-    vocab.iter().try_fold(0, |largest, (token, id)| {
-        Ok(token_id(id, token, PLACE, path)?.max(largest))
-    })
+    vocab.iter().try_fold(0, |largest, (token, id)| Ok(token_id(id, token, PLACE, path)?.max(largest)))
 }
 
 /// `vocab` is a list of pieces and scores, an id is a place in it.
@@ -448,11 +343,7 @@ fn unigram(model: &Map<String, Value>, path: &Path) -> Result<u32> {
         match entry.as_array().map(Vec::as_slice) {
             Some([Value::String(piece), Value::Number(_)]) if piece.len() <= MAX_PIECE => {}
             _ => {
-                return Err(part(
-                    path,
-                    PLACE,
-                    "expected pieces of at most 256 bytes, each with its score",
-                ));
+                return Err(part(path, PLACE, "expected pieces of at most 256 bytes, each with its score"));
             }
         }
     }

@@ -35,10 +35,7 @@ pub(super) struct Template {
 impl Template {
     /// No special tokens; the second text of a pair has type 1.
     fn bare() -> Self {
-        Self {
-            single: vec![Piece::First(0)],
-            pair: vec![Piece::First(0), Piece::Second(1)],
-        }
+        Self { single: vec![Piece::First(0)], pair: vec![Piece::First(0), Piece::Second(1)] }
     }
 
     /// Reads a `post_processor`.
@@ -52,9 +49,7 @@ impl Template {
         if value.is_null() {
             return Ok(None);
         }
-        let object = value
-            .as_object()
-            .ok_or_else(|| part(path, PLACE, "expected an object"))?;
+        let object = value.as_object().ok_or_else(|| part(path, PLACE, "expected an object"))?;
         match object.get("type").and_then(Value::as_str).unwrap_or("") {
             "TemplateProcessing" => {
                 let single = pieces(object, "single", path)?;
@@ -71,11 +66,7 @@ impl Template {
                     ));
                 }
                 if counts(&pair) != (1, 1) {
-                    return Err(part(
-                        path,
-                        "post_processor.pair",
-                        "must hold sequences A and B once each",
-                    ));
+                    return Err(part(path, "post_processor.pair", "must hold sequences A and B once each"));
                 }
                 Ok(Some(Self { single, pair }))
             }
@@ -127,11 +118,7 @@ impl Template {
     /// The number of special tokens in a row.
     pub(super) fn added(&self, pair: bool) -> usize {
         let len = |p: &Piece| {
-            if let Piece::Special(ids, _) = p {
-                ids.len()
-            } else {
-                0
-            }
+            if let Piece::Special(ids, _) = p { ids.len() } else { 0 }
         };
         self.layout(pair).iter().map(len).sum()
     }
@@ -139,18 +126,9 @@ impl Template {
     /// The largest id among the special tokens.
     pub(super) fn largest_id(&self) -> u32 {
         let ids = |p: &Piece| {
-            if let Piece::Special(ids, _) = p {
-                ids.iter().copied().max()
-            } else {
-                None
-            }
+            if let Piece::Special(ids, _) = p { ids.iter().copied().max() } else { None }
         };
-        self.single
-            .iter()
-            .chain(&self.pair)
-            .filter_map(ids)
-            .max()
-            .unwrap_or(0)
+        self.single.iter().chain(&self.pair).filter_map(ids).max().unwrap_or(0)
     }
 
     /// The largest token type id in a row.
@@ -190,22 +168,14 @@ pub(super) fn longest_first(first: usize, second: Option<usize>, room: usize) ->
     }
     let short = first.min(second).min(room / 2);
     let long = room - short;
-    if first > second {
-        (long, short)
-    } else {
-        (short, long)
-    }
+    if first > second { (long, short) } else { (short, long) }
 }
 
 /// `["[CLS]", 101]`.
 fn cls_or_sep(object: &Map<String, Value>, key: &'static str, path: &Path) -> Result<u32> {
     let Some([Value::String(token), id]) = object.get(key).and_then(Value::as_array).map(Vec::as_slice)
     else {
-        return Err(part(
-            path,
-            &format!("{PLACE}.{key}"),
-            "expected a token and its id",
-        ));
+        return Err(part(path, &format!("{PLACE}.{key}"), "expected a token and its id"));
     };
     token_id(id, token, PLACE, path)
 }
@@ -214,26 +184,16 @@ fn cls_or_sep(object: &Map<String, Value>, key: &'static str, path: &Path) -> Re
 fn pieces(object: &Map<String, Value>, key: &'static str, path: &Path) -> Result<Vec<Piece>> {
     let place = format!("{PLACE}.{key}");
     let bad = |problem| part(path, &place, problem);
-    let list = object
-        .get(key)
-        .and_then(Value::as_array)
-        .ok_or_else(|| bad("expected a list of pieces"))?;
+    let list = object.get(key).and_then(Value::as_array).ok_or_else(|| bad("expected a list of pieces"))?;
     if list.len() > MAX_PIECES {
         return Err(bad("more than 64 pieces"));
     }
     let piece = |value: &Value| {
         let map = value.as_object().filter(|m| m.len() == 1);
-        let (kind, fields) = map
-            .and_then(|m| m.iter().next())
-            .ok_or_else(|| bad("expected one piece per object"))?;
-        let id = fields
-            .get("id")
-            .and_then(Value::as_str)
-            .ok_or_else(|| bad("a piece lacks its id"))?;
-        let type_id = fields
-            .get("type_id")
-            .and_then(Value::as_u64)
-            .filter(|t| *t <= MAX_TYPE);
+        let (kind, fields) =
+            map.and_then(|m| m.iter().next()).ok_or_else(|| bad("expected one piece per object"))?;
+        let id = fields.get("id").and_then(Value::as_str).ok_or_else(|| bad("a piece lacks its id"))?;
+        let type_id = fields.get("type_id").and_then(Value::as_u64).filter(|t| *t <= MAX_TYPE);
         let type_id = type_id.ok_or_else(|| bad("type_id must be an integer from 0 to 1023"))? as u32;
         match (kind.as_str(), id) {
             ("Sequence", "A") => Ok(Piece::First(type_id)),
@@ -248,20 +208,14 @@ fn pieces(object: &Map<String, Value>, key: &'static str, path: &Path) -> Result
 fn special_ids(object: &Map<String, Value>, token: &str, path: &Path) -> Result<Vec<u32>> {
     const SPECIALS: &str = "post_processor.special_tokens";
     let entry = object.get("special_tokens").and_then(|s| s.get(token));
-    let entry = entry.ok_or_else(|| Error::TemplateToken {
-        file: path.to_path_buf(),
-        token: token.to_owned(),
-    })?;
+    let entry =
+        entry.ok_or_else(|| Error::TemplateToken { file: path.to_path_buf(), token: token.to_owned() })?;
     let ids = entry.get("ids").and_then(Value::as_array);
     let ids = ids.ok_or_else(|| part(path, SPECIALS, "a token lacks its list of ids"))?;
     if ids.is_empty() || ids.len() > MAX_PIECES {
         return Err(part(path, SPECIALS, "a token must have 1 to 64 ids"));
     }
-    if entry
-        .get("tokens")
-        .and_then(Value::as_array)
-        .is_none_or(|t| t.len() != ids.len())
-    {
+    if entry.get("tokens").and_then(Value::as_array).is_none_or(|t| t.len() != ids.len()) {
         return Err(part(path, SPECIALS, "a token must have as many tokens as ids"));
     }
     ids.iter().map(|id| token_id(id, token, SPECIALS, path)).collect()
@@ -291,11 +245,7 @@ mod tests {
             (2, None, 5, (2, 0)),
         ];
         for (first, second, room, kept) in cases {
-            assert_eq!(
-                longest_first(first, second, room),
-                kept,
-                "{first} {second:?} {room}"
-            );
+            assert_eq!(longest_first(first, second, room), kept, "{first} {second:?} {room}");
         }
     }
 }

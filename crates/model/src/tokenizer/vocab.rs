@@ -1,4 +1,4 @@
-//! A BERT WordPiece tokenizer from `vocab.txt`, for model folders from before `tokenizer.json`. The result is the
+//! BERT's tokenizer, made from `vocab.txt`, for model folders from before `tokenizer.json`. The result is the
 //! JSON of a `tokenizer.json`, which then takes the same path as one from disk.
 
 use std::path::Path;
@@ -19,27 +19,16 @@ pub(super) fn tokenizer_json(
     let ids = read_lines(vocab, path)?;
     let normalizer = normalizer(settings, path)?;
     let named = |key, default: &'static str| special_token(settings, key).unwrap_or(default).to_owned();
-    let (unk, sep, cls) = (
-        named("unk_token", "[UNK]"),
-        named("sep_token", "[SEP]"),
-        named("cls_token", "[CLS]"),
-    );
+    let (unk, sep, cls) =
+        (named("unk_token", "[UNK]"), named("sep_token", "[SEP]"), named("cls_token", "[CLS]"));
     // Padding and masking are not needed to classify; a vocabulary may lack them.
     let (pad, mask) = (named("pad_token", "[PAD]"), named("mask_token", "[MASK]"));
-    if let Some(token) = [&unk, &sep, &cls]
-        .into_iter()
-        .find(|token| !ids.contains_key(*token))
-    {
-        return Err(Error::TokenMissing {
-            file: path.to_path_buf(),
-            token: token.clone(),
-        });
+    if let Some(token) = [&unk, &sep, &cls].into_iter().find(|token| !ids.contains_key(*token)) {
+        return Err(Error::TokenMissing { file: path.to_path_buf(), token: token.clone() });
     }
     let find = |token| Some((ids.get(token)?.as_u64()?, token));
-    let mut added: Vec<(u64, &String)> = [&pad, &unk, &cls, &sep, &mask]
-        .into_iter()
-        .filter_map(find)
-        .collect();
+    let mut added: Vec<(u64, &String)> =
+        [&pad, &unk, &cls, &sep, &mask].into_iter().filter_map(find).collect();
     added.sort_unstable();
     added.dedup();
     let added: Vec<Value> = added
@@ -55,12 +44,8 @@ pub(super) fn tokenizer_json(
     let single = [special(&cls, 0), sequence("A", 0), special(&sep, 0)];
     let second = [sequence("B", 1), special(&sep, 1)];
     let pair: Vec<&Value> = single.iter().chain(&second).collect();
-    let define = |token: &String| {
-        (
-            token.clone(),
-            json!({"id": token, "ids": [ids[token]], "tokens": [token]}),
-        )
-    };
+    let define =
+        |token: &String| (token.clone(), json!({"id": token, "ids": [ids[token]], "tokens": [token]}));
     let template = json!({"type": "TemplateProcessing", "single": single, "pair": pair,
         "special_tokens": Map::from_iter([define(&cls), define(&sep)])});
     let model = json!({"type": "WordPiece", "unk_token": unk, "continuing_subword_prefix": "##",
@@ -73,16 +58,10 @@ pub(super) fn tokenizer_json(
         ("normalizer", normalizer),
         ("pre_tokenizer", json!({"type": "BertPreTokenizer"})),
         ("post_processor", template),
-        (
-            "decoder",
-            json!({"type": "WordPiece", "prefix": "##", "cleanup": true}),
-        ),
+        ("decoder", json!({"type": "WordPiece", "prefix": "##", "cleanup": true})),
         ("model", model),
     ];
-    Ok(parts
-        .into_iter()
-        .map(|(key, value)| (key.to_owned(), value))
-        .collect())
+    Ok(parts.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
 }
 
 /// One token per line, its id the line's number from 0; of a token that occurs twice the last line counts.
@@ -97,12 +76,7 @@ fn read_lines(vocab: &[u8], path: &Path) -> Result<Map<String, Value>> {
     for (id, line) in text.lines().enumerate() {
         if id > MAX_TOKEN_ID as usize {
             let (place, token) = ("vocabulary".to_owned(), line.to_owned());
-            return Err(Error::TokenId {
-                file: file(),
-                place,
-                token,
-                limit: MAX_TOKEN_ID,
-            });
+            return Err(Error::TokenId { file: file(), place, token, limit: MAX_TOKEN_ID });
         }
         ids.insert(line.to_owned(), id.into());
     }

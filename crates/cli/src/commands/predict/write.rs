@@ -1,0 +1,155 @@
+//! Rows with their answers, as CSV or JSON lines: the input's columns first, then the answer's. A clash of names is
+//! resolved by a prefix; what a spreadsheet could run as a formula is escaped.
+
+use std::borrow::Cow;
+use std::io::{BufWriter, Write};
+
+use anyhow::{Context, Result};
+use filbert::Prediction;
+use filbert_data::{Record, Value};
+use serde_json::{Map, json};
+
+use crate::args::OutputFormat;
+
+/// Put before a name of ours that the input has too.
+const PREFIX: &str = "filbert_";
+
+/// Which names the answers have beside the input's columns.
+pub(super) struct Layout {
+    format: OutputFormat,
+    raw: bool,
+    labels: Vec<String>,
+    columns: Vec<String>,
+    /// Names of label, score and what follows.
+    names: Vec<String>,
+}
+
+impl Layout {
+    pub(super) fn new(columns: &[String], labels: &[String], format: OutputFormat, raw: bool) -> Self {
+        let own: Vec<String> = match format {
+            OutputFormat::Csv => {
+                let probabilities = labels.iter().map(|label| format!("p_{label}"));
+                ["label", "score"].into_iter().map(str::to_owned).chain(probabilities).collect()
+            }
+            OutputFormat::Jsonl => ["label", "score", "probabilities"].map(str::to_owned).to_vec(),
+        };
+        let names = own.into_iter().map(|name| unclashed(name, columns)).collect();
+        Self { format, raw, labels: labels.to_vec(), columns: columns.to_vec(), names }
+    }
+}
+
+fn unclashed(mut name: String, columns: &[String]) -> String {
+    while columns.contains(&name) {
+        name.insert_str(0, PREFIX);
+    }
+    name
+}
+
+/// Writes rows.
+pub(super) struct RowWriter {
+    out: BufWriter<Box<dyn Write>>,
+    layout: Layout,
+    line: String,
+}
+
+impl RowWriter {
+    pub(super) fn new(out: Box<dyn Write>, layout: Layout) -> Result<Self> {
+        let mut writer = Self { out: BufWriter::new(out), layout, line: String::new() };
+        if writer.layout.format == OutputFormat::Csv {
+            let names: Vec<String> = writer.layout.columns.iter().chain(&writer.layout.names).cloned().collect();
+            for name in names {
+                writer.cell(&name);
+            }
+            writer.end_line()?;
+        }
+        Ok(writer)
+    }
+
+    pub(super) fn row(&mut self, columns: &[String], record: &Record, prediction: &Prediction) -> Result<()> {
+        match self.layout.format {
+            OutputFormat::Csv => {
+                for i in 0..self.layout.columns.len() {
+                    let text = record.get(i).to_text().into_owned();
+                    self.cell(&text);
+                }
+                self.cell(&prediction.label);
+                self.number(prediction.score);
+                for &p in &prediction.probabilities {
+                    self.number(p);
+                }
+                self.end_line()
+            }
+            OutputFormat::Jsonl => {
+                let present = columns.iter().enumerate().filter(|(i, _)| !matches!(record.get(*i), Value::Missing));
+                let mut row: Map<String, serde_json::Value> =
+                    present.map(|(i, name)| (name.clone(), record.get(i).to_json())).collect();
+                let probabilities: Map<String, serde_json::Value> =
+                    self.layout.labels.iter().cloned().zip(prediction.probabilities.iter().map(|&p| json!(p))).collect();
+                let values = [json!(prediction.label), json!(prediction.score), json!(probabilities)];
+                for (name, value) in self.layout.names.iter().zip(values) {
+                    // A later row of JSON lines may bring a column that the first ones had not.
+                    row.insert(unclashed(name.clone(), columns), value);
+                }
+                serde_json::to_writer(&mut self.out, &row).map_err(std::io::Error::from)?;
+                Ok(self.out.write_all(b"\n")?)
+            }
+        }
+    }
+
+    pub(super) fn finish(mut self) -> Result<()> {
+        self.out.flush().context("cannot write the last rows")
+    }
+
+    fn number(&mut self, x: f32) {
+        let text = x.to_string();
+        self.push(&text);
+    }
+
+    /// A cell of text, quoted where it must be.
+    fn cell(&mut self, text: &str) {
+        let text = if self.layout.raw { Cow::Borrowed(text) } else { defused(text) };
+        if text.contains(['"', ',', '\n', '\r']) || text.starts_with(' ') || text.ends_with(' ') {
+            self.push(&format!("\"{}\"", text.replace('"', "\"\"")));
+        } else {
+            self.push(&text);
+        }
+    }
+
+    fn push(&mut self, cell: &str) {
+        self.line.push_str(cell);
+        self.line.push(',');
+    }
+
+    fn end_line(&mut self) -> Result<()> {
+        self.line.pop();
+        self.line.push('\n');
+        self.out.write_all(self.line.as_bytes())?;
+        self.line.clear();
+        Ok(())
+    }
+}
+
+/// A text that a spreadsheet would run as a formula, with an apostrophe before it. A plain negative number is none.
+fn defused(text: &str) -> Cow<'_, str> {
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err();
+    if formula { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{defused, unclashed};
+
+    #[test]
+    fn formulas_are_defused() {
+        for (text, wanted) in [("=1+1", "'=1+1"), ("-3.5", "-3.5"), ("-a", "'-a"), ("@x", "'@x"), ("a=b", "a=b")] {
+            assert_eq!(defused(text), wanted);
+        }
+    }
+
+    #[test]
+    fn a_clash_is_resolved_by_a_prefix() {
+        let columns = ["label", "filbert_label", "text"].map(str::to_owned);
+        assert_eq!(unclashed("label".to_owned(), &columns), "filbert_filbert_label");
+        assert_eq!(unclashed("score".to_owned(), &columns), "score");
+    }
+}

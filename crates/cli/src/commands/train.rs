@@ -1,0 +1,99 @@
+//! `filbert train`.
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+use filbert::{Options, Trained, Trainer, Watch};
+use serde_json::json;
+
+use super::resolve;
+use crate::args::{Common, TrainArgs};
+use crate::memory::peak_mb;
+use crate::output;
+use crate::progress::Progress;
+
+pub(crate) fn run(args: &TrainArgs, common: &Common) -> Result<()> {
+    let mut progress = Progress::new(common);
+    // An output that cannot be written is refused before minutes are spent.
+    drop(filbert_model::folder::SaveFolder::create(&args.out, args.force)?);
+    let model = resolve(&args.model, &mut progress)?;
+    progress.note(&format!("model: {}", model.source));
+    let context = filbert_engine::Context::default();
+    progress.note(&format!(
+        "computing in f32 with {} kernels on {} threads",
+        context.isa(),
+        rayon::current_num_threads()
+    ));
+
+    let mut trainer = Trainer::new(&model.folder).named(&model.source).options(options(args));
+    if let Some(data) = &args.data {
+        trainer = trainer.data(data, &args.split);
+    }
+    if let Some(train) = &args.train {
+        trainer = trainer.train(train);
+    }
+    if let Some(valid) = &args.valid {
+        trainer = trainer.valid(valid);
+    }
+    if let Some(test) = &args.test {
+        trainer = trainer.test(test);
+    }
+    let trained = trainer.fit_watched(&mut progress)?;
+    progress.stage("saving");
+    trained.save(&args.out, args.force)?;
+    drop(progress);
+
+    if common.json {
+        let mut all = trained.metrics().to_json();
+        all["out"] = json!(args.out);
+        all["peak_memory_mb"] = json!(peak_mb());
+        return output::print_json(&all);
+    }
+    output::print(&summary(&trained, args))
+}
+
+/// What the arguments mean.
+fn options(args: &TrainArgs) -> Options {
+    Options {
+        text: args.text.clone(),
+        label: args.label.clone(),
+        freeze: args.freeze,
+        pooling: args.pooling.into(),
+        epochs: args.epochs,
+        learning_rate: args.lr,
+        batch_size: args.batch_size,
+        max_length: args.max_length,
+        warmup: args.warmup,
+        schedule: args.schedule.into(),
+        weight_decay: args.weight_decay,
+        clip_norm: args.clip_norm,
+        seed: args.seed,
+        positive: args.positive.clone(),
+    }
+}
+
+fn summary(trained: &Trained, args: &TrainArgs) -> String {
+    let metrics = trained.metrics();
+    let mut out = String::from("\n");
+    if let Some(report) = &metrics.valid {
+        out.push_str(&output::report("validation", report));
+        out.push('\n');
+    }
+    if let Some(report) = &metrics.test {
+        out.push_str(&output::report("test", report));
+        out.push('\n');
+    }
+    let timing = &metrics.timing;
+    let _ = write!(
+        out,
+        "trained in {:.1} s ({:.0} rows/s), {:.1} s in all",
+        timing.train_seconds, timing.train_rows_per_second, timing.total_seconds
+    );
+    if let Some(peak) = peak_mb() {
+        let _ = write!(out, ", {peak:.0} MB at most");
+    }
+    let folder = args.out.display();
+    let _ = write!(out, "\nepoch {} of {} was kept", metrics.best_epoch, metrics.epochs.len());
+    let _ = write!(out, "\nmodel folder: {folder}\n\ntry it: filbert predict --model {folder} \"some text\"\n");
+    out
+}

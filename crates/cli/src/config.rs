@@ -1,0 +1,125 @@
+//! `--config FILE.toml`: a file with the flags' own names as keys. Its values are put before what was typed, so that
+//! they go through the same definitions, and what was typed wins.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use clap::CommandFactory;
+
+use crate::args::Cli;
+
+/// The largest file that is read, in bytes.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// The arguments with those of a configuration file put in after the verb.
+pub(crate) fn expand(typed: Vec<OsString>) -> Result<Vec<OsString>> {
+    let Some(path) = named_file(&typed) else { return Ok(typed) };
+    let root = Cli::command();
+    let verb_at = typed.iter().position(|a| a.to_str().is_some_and(|a| root.find_subcommand(a).is_some()));
+    let Some((at, verb)) = verb_at.and_then(|i| Some((i, typed[i].to_str()?))) else { return Ok(typed) };
+    let command = root.find_subcommand(verb).context("the verb exists")?;
+    let file = path.display();
+    let size = std::fs::metadata(&path).with_context(|| format!("cannot read {file}"))?.len();
+    if size > MAX_BYTES {
+        bail!("{file}: {size} bytes, more than the {MAX_BYTES} that are read; is it the right file?");
+    }
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {file}"))?;
+    let table: toml::Table = text.parse().map_err(|e: toml::de::Error| {
+        anyhow::anyhow!("{file}: not valid TOML: {}", e.message())
+    })?;
+    let names: Vec<&str> = command.get_arguments().chain(root.get_arguments()).filter_map(|a| a.get_long()).collect();
+    let mut added = Vec::new();
+    for (key, value) in &table {
+        let flag = key.replace('_', "-");
+        if !names.contains(&flag.as_str()) || flag == "config" {
+            let nearest = names.iter().min_by_key(|name| distance(name, &flag));
+            let hint = nearest.map(|n| format!("; did you mean {n:?}?")).unwrap_or_default();
+            bail!("{file}: unknown key {key:?} for {verb}{hint}");
+        }
+        match value {
+            toml::Value::Boolean(false) => {}
+            toml::Value::Boolean(true) => added.push(format!("--{flag}")),
+            toml::Value::String(s) => added.push(format!("--{flag}={s}")),
+            toml::Value::Integer(n) => added.push(format!("--{flag}={n}")),
+            toml::Value::Float(x) => added.push(format!("--{flag}={x}")),
+            toml::Value::Array(items) if items.iter().all(toml::Value::is_str) => {
+                let items: Vec<&str> = items.iter().filter_map(toml::Value::as_str).collect();
+                added.push(format!("--{flag}={}", items.join(",")));
+            }
+            _ => bail!("{file}: key {key:?} must be a string, a number, true or false, or a list of strings"),
+        }
+    }
+    let mut all = typed[..=at].to_vec();
+    all.extend(added.into_iter().map(OsString::from));
+    all.extend_from_slice(&typed[at + 1..]);
+    Ok(all)
+}
+
+/// The value of the last `--config`.
+fn named_file(typed: &[OsString]) -> Option<PathBuf> {
+    let mut found = None;
+    let mut arguments = typed.iter().skip(1).take_while(|a| *a != "--");
+    while let Some(argument) = arguments.next() {
+        match argument.to_str() {
+            Some("--config") => found = arguments.next().map(PathBuf::from),
+            Some(text) => found = text.strip_prefix("--config=").map(PathBuf::from).or(found),
+            None => {}
+        }
+    }
+    found
+}
+
+/// Levenshtein's distance.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{distance, expand};
+    use std::ffi::OsString;
+
+    fn words(text: &str) -> Vec<OsString> {
+        text.split(' ').map(OsString::from).collect()
+    }
+
+    #[test]
+    fn distances() {
+        for (a, b, wanted) in [("lr", "lr", 0), ("epoch", "epochs", 1), ("kitten", "sitting", 3), ("", "abc", 3)] {
+            assert_eq!(distance(a, b), wanted, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn a_file_goes_before_what_was_typed() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("c.toml");
+        std::fs::write(&file, "epochs = 5\nforce = true\nbatch_size = 8\ntext = [\"a\", \"b\"]\n").unwrap();
+        let typed = words(&format!("filbert train --config {} --epochs 2", file.display()));
+        let all = expand(typed).unwrap();
+        let all: Vec<&str> = all.iter().map(|a| a.to_str().unwrap()).collect();
+        assert_eq!(&all[..6], ["filbert", "train", "--batch-size=8", "--epochs=5", "--force", "--text=a,b"]);
+        assert_eq!(&all[all.len() - 2..], ["--epochs", "2"]);
+    }
+
+    #[test]
+    fn an_unknown_key_names_the_nearest() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("c.toml");
+        std::fs::write(&file, "epoch = 5\n").unwrap();
+        let error = expand(words(&format!("filbert train --config={}", file.display()))).unwrap_err().to_string();
+        assert!(error.contains("\"epoch\"") && error.contains("\"epochs\""), "{error}");
+    }
+}

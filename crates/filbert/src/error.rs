@@ -1,0 +1,38 @@
+//! The library's one error type: which part failed, and that part's own message.
+
+/// Why something could not be done. The message is one line that names the file and the place.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file of texts could not be read or understood.
+    #[error(transparent)]
+    Data(#[from] filbert_data::Error),
+    /// A model folder could not be read, used or written.
+    #[error(transparent)]
+    Model(#[from] filbert_model::Error),
+    /// Training or inference failed.
+    #[error(transparent)]
+    Train(#[from] filbert_train::Error),
+    /// Measuring failed.
+    #[error(transparent)]
+    Eval(#[from] filbert_eval::Error),
+    /// No rows were given, or in two ways.
+    #[error("{0}")]
+    Usage(&'static str),
+    /// The tokenizer's longest row is shorter than was asked for.
+    #[error("a row may have at most {limit} tokens in this model; {wanted} were asked for with --max-length")]
+    MaxLength {
+        /// What was asked for.
+        wanted: usize,
+        /// What the model has positions for.
+        limit: usize,
+    },
+    /// The tokenizer and the encoder do not belong together.
+    #[error("{folder}: {problem}")]
+    Folder {
+        /// The model folder.
+        folder: String,
+        /// What does not fit.
+        problem: String,
+    },
+}

@@ -1,0 +1,86 @@
+//! What `metrics.json` holds: the metrics with intervals, the rows they were measured on, and the time it took.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use filbert_eval::Report;
+
+/// The results of a training run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Metrics {
+    /// Rows of each split.
+    pub rows: RowCounts,
+    /// Test metrics, where there were test rows: read once, after training.
+    pub test: Option<Report>,
+    /// Validation metrics of the weights that were kept.
+    pub valid: Option<Report>,
+    /// How long it took.
+    pub timing: Timing,
+    /// The number format of the computation.
+    pub precision: String,
+    /// The instruction set of the kernels.
+    pub kernel: String,
+    /// Threads.
+    pub threads: usize,
+    /// The seed of every random choice.
+    pub seed: u64,
+    /// The epoch whose weights were kept, from 1.
+    pub best_epoch: usize,
+    /// Loss and accuracy after each epoch.
+    pub epochs: Vec<Epoch>,
+    /// What the user was told.
+    pub notes: Vec<String>,
+}
+
+/// Rows of each split.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowCounts {
+    /// Trained on.
+    pub train: usize,
+    /// The best epoch was chosen on these.
+    pub valid: usize,
+    /// Measured once, after training.
+    pub test: usize,
+}
+
+/// How long a run took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Timing {
+    /// From the first step to the end of the last epoch, its evaluations included; a frozen trunk's one run too.
+    pub train_seconds: f64,
+    /// The whole run, reading and measuring included, up to the saving of the folder.
+    pub total_seconds: f64,
+    /// Training rows times epochs, divided by `train_seconds`.
+    pub train_rows_per_second: f64,
+}
+
+/// One epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Epoch {
+    /// Its number, from 1.
+    pub epoch: usize,
+    /// Mean loss over the training rows while they were trained on.
+    pub train_loss: f64,
+    /// Mean loss over the validation rows.
+    pub valid_loss: Option<f64>,
+    /// Accuracy on the validation rows.
+    pub valid_accuracy: Option<f64>,
+}
+
+impl Metrics {
+    /// The object of `metrics.json`: each split's metrics directly under its name.
+    pub fn to_json(&self) -> Value {
+        let mut all = serde_json::to_value(self).unwrap_or_default();
+        for split in ["test", "valid"] {
+            if let Some(report) = all.get_mut(split).and_then(Value::as_object_mut) {
+                let mut flat = match report.remove("metrics") {
+                    Some(Value::Object(metrics)) => metrics,
+                    _ => Map::new(),
+                };
+                flat.append(report);
+                *report = flat;
+            }
+        }
+        all
+    }
+}
