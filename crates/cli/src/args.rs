@@ -319,7 +319,9 @@ fn parse_freeze(text: &str) -> Result<filbert::Freeze, String> {
         None if text == "none" => Ok(Freeze::None),
         None if text == "trunk" => Ok(Freeze::Trunk),
         None if text == "embeddings" => Ok(Freeze::Embeddings),
-        Some(("layers", n)) => n.parse().map(Freeze::Layers).map_err(|_| format!("{n:?} is not a number of layers")),
+        Some(("layers", n)) => {
+            n.parse().map(Freeze::Layers).map_err(|_| format!("{n:?} is not a number of layers"))
+        }
         _ => Err("one of none, trunk, embeddings, layers:N".to_owned()),
     }
 }

@@ -25,10 +25,11 @@ pub(crate) fn expand(typed: Vec<OsString>) -> Result<Vec<OsString>> {
         bail!("{file}: {size} bytes, more than the {MAX_BYTES} that are read; is it the right file?");
     }
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {file}"))?;
-    let table: toml::Table = text.parse().map_err(|e: toml::de::Error| {
-        anyhow::anyhow!("{file}: not valid TOML: {}", e.message())
-    })?;
-    let names: Vec<&str> = command.get_arguments().chain(root.get_arguments()).filter_map(|a| a.get_long()).collect();
+    let table: toml::Table = text
+        .parse()
+        .map_err(|e: toml::de::Error| anyhow::anyhow!("{file}: not valid TOML: {}", e.message()))?;
+    let names: Vec<&str> =
+        command.get_arguments().chain(root.get_arguments()).filter_map(|a| a.get_long()).collect();
     let mut added = Vec::new();
     for (key, value) in &table {
         let flag = key.replace('_', "-");
@@ -97,7 +98,9 @@ mod tests {
 
     #[test]
     fn distances() {
-        for (a, b, wanted) in [("lr", "lr", 0), ("epoch", "epochs", 1), ("kitten", "sitting", 3), ("", "abc", 3)] {
+        for (a, b, wanted) in
+            [("lr", "lr", 0), ("epoch", "epochs", 1), ("kitten", "sitting", 3), ("", "abc", 3)]
+        {
             assert_eq!(distance(a, b), wanted, "{a} {b}");
         }
     }
@@ -119,7 +122,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("c.toml");
         std::fs::write(&file, "epoch = 5\n").unwrap();
-        let error = expand(words(&format!("filbert train --config={}", file.display()))).unwrap_err().to_string();
+        let error =
+            expand(words(&format!("filbert train --config={}", file.display()))).unwrap_err().to_string();
         assert!(error.contains("\"epoch\"") && error.contains("\"epochs\""), "{error}");
     }
 }

@@ -23,7 +23,9 @@ pub(crate) fn print_json(value: &Value) -> Result<()> {
 
 /// True where the reader of our output went away, which is no failure of ours.
 pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|e| e.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe))
+    error.chain().any(|e| {
+        e.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+    })
 }
 
 /// Text from data, with control characters escaped and shortened to `limit` characters.

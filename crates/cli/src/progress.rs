@@ -1,5 +1,6 @@
 //! Progress on standard error: bars on a terminal, plain lines otherwise, nothing with `--quiet`.
 
+use std::fmt::Write as _;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
@@ -117,7 +118,8 @@ impl Watch for Progress {
         self.loss = if self.loss.is_nan() { loss } else { 0.9 * self.loss + 0.1 * loss };
         let (done, all) = ((report.epoch - 1) * report.steps + report.step, report.epochs * report.steps);
         let rate = self.rate(self.trained);
-        let message = format!("epoch {}/{}  loss {:.4}  {rate:.0} rows/s", report.epoch, report.epochs, self.loss);
+        let message =
+            format!("epoch {}/{}  loss {:.4}  {rate:.0} rows/s", report.epoch, report.epochs, self.loss);
         if self.terminal {
             let bar = self.start_bar(all as u64, "  {bar:30} {pos}/{len} steps  {msg}  {eta} left");
             bar.set_position(done as u64);
@@ -132,7 +134,7 @@ impl Watch for Progress {
         let mut text = format!("  epoch {}: training loss {:.4}", report.epoch, report.train_loss);
         if let (Some(loss), Some(accuracy)) = (report.valid_loss, report.valid_accuracy) {
             let best = if report.best { ", the best so far" } else { "" };
-            text.push_str(&format!("; validation loss {loss:.4}, accuracy {accuracy:.4}{best}"));
+            let _ = write!(text, "; validation loss {loss:.4}, accuracy {accuracy:.4}{best}");
         }
         self.line(&format!("{text} ({:.1} s)", report.elapsed.as_secs_f64()));
     }

@@ -68,11 +68,17 @@ impl Drop for Tensor {
 #[derive(Debug, Default)]
 pub(crate) struct Pool(Mutex<BTreeMap<usize, Vec<Vec<f32>>>>);
 
+/// Capacities are rounded up to quarters of a power of two, so that batches of nearly equal size share buffers.
+fn class(len: usize) -> usize {
+    let step = (len.max(64) / 4).next_power_of_two() / 2;
+    len.max(1).next_multiple_of(step.max(16))
+}
+
 impl Pool {
     /// A matrix whose elements have whatever value was there.
     pub(crate) fn take(self: &Arc<Self>, rows: usize, cols: usize) -> Tensor {
         let len = rows * cols;
-        let mut data = self.find(len).unwrap_or_default();
+        let mut data = self.find(class(len)).unwrap_or_else(|| Vec::with_capacity(class(len)));
         if data.len() < len {
             data.resize(len, 0.0);
         } else {
@@ -81,14 +87,14 @@ impl Pool {
         Tensor { data, rows, cols, pool: Some(Arc::clone(self)) }
     }
 
-    /// The smallest free buffer that holds `len` elements and at most half as many again.
-    fn find(&self, len: usize) -> Option<Vec<f32>> {
+    /// The smallest free buffer of at least `capacity` elements and at most twice as many.
+    fn find(&self, capacity: usize) -> Option<Vec<f32>> {
         let mut free = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (&capacity, _) = free.range(len..=len + len / 2).next()?;
-        let of_this = free.get_mut(&capacity)?;
+        let (&found, _) = free.range(capacity..=2 * capacity).next()?;
+        let of_this = free.get_mut(&found)?;
         let buffer = of_this.pop();
         if of_this.is_empty() {
-            free.remove(&capacity);
+            free.remove(&found);
         }
         buffer
     }
@@ -117,6 +123,9 @@ mod tests {
         let address = first.as_ptr();
         drop(first);
         assert_eq!(pool.take(9, 10).as_ptr(), address, "a slightly smaller one reuses it");
+        assert!(
+            [1, 63, 64, 65, 1000, 4097].iter().all(|&n| class(n) >= n && class(n) <= n.max(64) * 5 / 4 + 16)
+        );
         assert_eq!(pool.take(2, 2).len(), 4, "a much smaller one does not");
         pool.clear();
         assert!(pool.0.lock().unwrap().is_empty());

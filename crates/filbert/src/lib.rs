@@ -33,7 +33,7 @@ pub use classifier::{Classifier, Evaluation, Prediction};
 pub use error::Error;
 pub use filbert_model::{Freeze, Pooling};
 pub use filbert_train::{EpochReport, StepReport};
-pub use metrics::{Metrics, RowCounts, Timing};
+pub use metrics::{Metrics, PerEpoch, RowCounts, Timing};
 pub use trainer::{Options, Trained, Trainer, Warmup};
 pub use watch::{Silent, Watch};
 

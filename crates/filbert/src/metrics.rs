@@ -27,7 +27,7 @@ pub struct Metrics {
     /// The epoch whose weights were kept, from 1.
     pub best_epoch: usize,
     /// Loss and accuracy after each epoch.
-    pub epochs: Vec<Epoch>,
+    pub epochs: Vec<PerEpoch>,
     /// What the user was told.
     pub notes: Vec<String>,
 }
@@ -56,7 +56,7 @@ pub struct Timing {
 
 /// One epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Epoch {
+pub struct PerEpoch {
     /// Its number, from 1.
     pub epoch: usize,
     /// Mean loss over the training rows while they were trained on.

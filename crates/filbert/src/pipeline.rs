@@ -14,7 +14,7 @@ use filbert_train::{Fitted, Rows, fit};
 use serde_json::{Value, json};
 
 use crate::classifier::DEFAULT_MAX_LENGTH;
-use crate::metrics::Epoch;
+use crate::metrics::PerEpoch;
 use crate::rows::{Splits, classes, tokenize};
 use crate::watch::Watched;
 use crate::{Classifier, Error, Metrics, RowCounts, Timing, Trained, Trainer, Watch};
@@ -145,7 +145,7 @@ pub(crate) fn run(job: &Trainer, watch: &mut dyn Watch) -> Result<Trained, Error
         epochs: fitted
             .epochs
             .iter()
-            .map(|e| Epoch {
+            .map(|e| PerEpoch {
                 epoch: e.epoch,
                 train_loss: e.train_loss,
                 valid_loss: e.valid_loss,

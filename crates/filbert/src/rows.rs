@@ -96,7 +96,8 @@ impl Splits {
     /// Tells of rare classes and of rows that stand in two splits.
     pub(crate) fn tell(&self, watch: &mut dyn Watch) -> Result<(), Error> {
         let classes = self.labels.encode(&self.train)?;
-        for note in filbert_data::rare_class_notes(&self.labels, &classes) {
+        let counts = filbert_data::class_counts(&classes, self.labels.len());
+        for note in filbert_data::rare_class_notes(&self.labels, &counts) {
             watch.note(&note);
         }
         let conflicting = filbert_data::conflicting(&self.train);

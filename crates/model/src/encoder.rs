@@ -110,6 +110,9 @@ impl Encoder {
 
     /// The hidden states after the last layer, `[tokens, width]`. Parts below the first trained one run without
     /// dropout, so that what is frozen at the bottom gives a row the same states in every epoch.
+    ///
+    /// # Errors
+    /// If a token id, type or position has no row in its table.
     pub fn forward(&self, tape: &mut Tape<'_>, batch: &Batch) -> Result<Var, Error> {
         // tokens: [tokens, width] throughout
         let trained =

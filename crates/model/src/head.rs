@@ -61,6 +61,9 @@ impl Head {
     }
 
     /// One row of hidden states per sequence, `[rows, width]`: what the head's own layers work on.
+    ///
+    /// # Errors
+    /// If a row has no token, or the shapes do not fit.
     pub fn pool(&self, tape: &mut Tape<'_>, hidden: &Var, batch: &Batch) -> Result<Var, Error> {
         let rows = match self.pooling {
             Pooling::Pooler | Pooling::Cls => Rows::First,
@@ -70,6 +73,9 @@ impl Head {
     }
 
     /// From pooled rows `[rows, width]` to logits `[rows, labels]`.
+    ///
+    /// # Errors
+    /// If the width is another.
     pub fn logits(&self, tape: &mut Tape<'_>, pooled: &Var) -> Result<Var, Error> {
         let x = match self.pooler {
             Some((dense, activation)) if self.pooling == Pooling::Pooler => {

@@ -106,9 +106,8 @@ impl Network {
     /// If more layers are to be frozen than there are.
     pub fn freeze(&mut self, freeze: Freeze) -> Result<()> {
         let layers = match freeze {
-            Freeze::None => 0,
+            Freeze::None | Freeze::Embeddings => 0,
             Freeze::Trunk => self.encoder.layers(),
-            Freeze::Embeddings => 0,
             Freeze::Layers(n) if n > self.encoder.layers() => {
                 return Err(Error::TooManyFrozen { wanted: n, layers: self.encoder.layers() });
             }

@@ -31,7 +31,12 @@ pub(crate) struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    pub(crate) fn new(checkpoint: Option<&'a Checkpoint>, facts: &'a Architecture, range: f64, seed: u64) -> Self {
+    pub(crate) fn new(
+        checkpoint: Option<&'a Checkpoint>,
+        facts: &'a Architecture,
+        range: f64,
+        seed: u64,
+    ) -> Self {
         Self {
             checkpoint,
             prefix: facts.prefix,
@@ -45,7 +50,8 @@ impl<'a> Builder<'a> {
 
     /// The parameters, and what is to be told about them.
     pub(crate) fn finish(mut self) -> (Params, LoadReport) {
-        let names = self.checkpoint.into_iter().flat_map(Checkpoint::names).filter(|name| !self.used.contains(*name));
+        let names =
+            self.checkpoint.into_iter().flat_map(Checkpoint::names).filter(|name| !self.used.contains(*name));
         self.report.skipped = names.map(str::to_owned).collect();
         (self.params, self.report)
     }

@@ -54,7 +54,7 @@ pub fn fit(
     let steps = settings.steps_per_epoch(train.len());
     let mut trainer = Trainer::new(network, context, settings, train.len());
     let mut epochs: Vec<EpochReport> = Vec::new();
-    let mut best: Option<(f64, usize, Vec<(ParamId, Vec<f32>)>)> = None;
+    let mut best: Option<Best> = None;
 
     for epoch in 1..=settings.epochs {
         let order = filbert_data::shuffled(train.len(), settings.seed, epoch as u64);
@@ -90,13 +90,13 @@ pub fn fit(
             None => None,
         };
         let is_best = match (measured, &best) {
-            (Some((loss, _)), Some((lowest, ..))) => loss < *lowest,
+            (Some((loss, _)), Some(best)) => loss < best.loss,
             _ => true,
         };
-        if is_best && epoch < settings.epochs && measured.is_some() {
-            best = measured.map(|(loss, _)| (loss, epoch, snapshot(network)));
-        } else if is_best {
-            best = None;
+        if is_best {
+            // The last epoch's weights are in place already.
+            let keep = measured.filter(|_| epoch < settings.epochs);
+            best = keep.map(|(loss, _)| Best { loss, epoch, weights: snapshot(network) });
         }
         let report = EpochReport {
             epoch,
@@ -111,13 +111,20 @@ pub fn fit(
     }
 
     let seconds = start.elapsed().as_secs_f64();
-    let best_epoch = best.as_ref().map_or(settings.epochs, |(_, epoch, _)| *epoch);
-    if let Some((_, _, weights)) = best {
-        for (id, value) in weights {
+    let best_epoch = best.as_ref().map_or(settings.epochs, |best| best.epoch);
+    if let Some(best) = best {
+        for (id, value) in best.weights {
             network.params.get_mut(id).value = value;
         }
     }
     Ok(Fitted { epochs, best_epoch, seconds, cached_trunk })
+}
+
+/// The best epoch so far, where it is not the one whose weights are in place.
+struct Best {
+    loss: f64,
+    epoch: usize,
+    weights: Vec<(ParamId, Vec<f32>)>,
 }
 
 /// Copies of all trained weights.

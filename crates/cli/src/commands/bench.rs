@@ -1,5 +1,6 @@
 //! `filbert bench`: rows per second over a file and single-row latency, or one training step at a shape.
 
+use std::fmt::Write as _;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
@@ -86,7 +87,8 @@ fn train_step(args: &BenchArgs, common: &Common) -> Result<()> {
         "num_attention_heads": args.heads, "intermediate_size": args.width.saturating_mul(4),
         "max_position_embeddings": 512, "type_vocab_size": 2, "hidden_act": "gelu",
     });
-    let config = filbert_model::Config::parse(config.to_string().as_bytes(), std::path::Path::new("(the shape)"))?;
+    let config =
+        filbert_model::Config::parse(config.to_string().as_bytes(), std::path::Path::new("(the shape)"))?;
     let mut network = Network::random(config, 2, 0)?;
     let context = Context::default();
     let rows: Vec<Encoding> = (0..args.batch)
@@ -136,8 +138,11 @@ fn show(common: &Common, result: &serde_json::Value) -> Result<()> {
     }
     let mut out = String::new();
     for (key, value) in result.as_object().into_iter().flatten() {
-        let value = value.as_f64().filter(|_| value.is_f64()).map_or_else(|| value.to_string(), |x| format!("{x:.2}"));
-        out.push_str(&format!("{:<22}{}\n", key.replace('_', " "), value.trim_matches('"')));
+        let value = value
+            .as_f64()
+            .filter(|_| value.is_f64())
+            .map_or_else(|| value.to_string(), |x| format!("{x:.2}"));
+        let _ = writeln!(out, "{:<22}{}", key.replace('_', " "), value.trim_matches('"'));
     }
     output::print(&out)
 }

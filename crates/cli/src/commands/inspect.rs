@@ -21,84 +21,125 @@ struct Part {
     bytes: u64,
 }
 
+/// What is shown.
+struct Model {
+    folder: Folder,
+    config: Config,
+    checkpoint: Checkpoint,
+    parts: Vec<Part>,
+    hashes: String,
+}
+
 pub(crate) fn run(args: &InspectArgs, common: &Common) -> Result<()> {
     let mut progress = Progress::new(common);
     let resolved = resolve(&args.model, &mut progress)?;
+    drop(progress);
     let folder = Folder::open_unverified(&resolved.folder)?;
     let config = Config::load(folder.path())?;
     let checkpoint = Checkpoint::open(folder.path())?;
-    let parts = parts(&checkpoint);
-    let filbert = folder.filbert();
-    let hashes = match (filbert, folder.verify()) {
+    let hashes = match (folder.filbert(), folder.verify()) {
         (None, _) => "none recorded".to_owned(),
         (Some(f), Ok(())) => format!("{} files, all as recorded", f.files.len()),
         (Some(_), Err(error)) => format!("WRONG: {error}"),
     };
-    let settings = folder.filbert_or_default();
-    if common.json {
-        return print_json(&json!({
-            "folder": folder.path(),
+    let model = Model { parts: parts(&checkpoint), folder, config, checkpoint, hashes };
+    if common.json { print_json(&model.json()) } else { print(&model.text(args.tensors)) }
+}
+
+impl Model {
+    fn json(&self) -> Value {
+        let c = &self.config;
+        let parts = self.parts.iter().map(
+            |p| json!({"name": p.name, "tensors": p.tensors, "parameters": p.parameters, "bytes": p.bytes}),
+        );
+        json!({
+            "folder": self.folder.path(),
             "model_type": "bert",
-            "architectures": config.architectures,
-            "layers": config.num_hidden_layers, "width": config.hidden_size, "heads": config.num_attention_heads,
-            "intermediate": config.intermediate_size, "vocabulary": config.vocab_size,
-            "positions": config.max_position_embeddings,
-            "parts": parts.iter().map(|p| json!({
-                "name": p.name, "tensors": p.tensors, "parameters": p.parameters, "bytes": p.bytes,
-            })).collect::<Vec<_>>(),
-            "tensors": tensors(&checkpoint),
-            "has_head": has_head(&checkpoint),
-            "labels": config.labels,
-            "filbert": filbert,
-            "hashes": hashes,
-        }));
+            "architectures": c.architectures,
+            "layers": c.num_hidden_layers, "width": c.hidden_size, "heads": c.num_attention_heads,
+            "intermediate": c.intermediate_size, "vocabulary": c.vocab_size, "positions": c.max_position_embeddings,
+            "parts": parts.collect::<Vec<_>>(),
+            "tensors": tensors(&self.checkpoint),
+            "has_head": has_head(&self.checkpoint),
+            "labels": c.labels,
+            "filbert": self.folder.filbert(),
+            "hashes": self.hashes,
+        })
     }
-    let mut out = String::new();
-    let _ = writeln!(out, "{}", folder.path().display());
-    let _ = writeln!(
-        out,
-        "BERT, {} layers of width {}, {} heads, feed-forward {}, {} words, {} positions",
-        config.num_hidden_layers,
-        config.hidden_size,
-        config.num_attention_heads,
-        config.intermediate_size,
-        config.vocab_size,
-        config.max_position_embeddings
-    );
-    let _ = writeln!(out, "\n{:<12} {:>8} {:>14} {:>10}", "part", "tensors", "parameters", "MB");
-    let total = |f: fn(&Part) -> u64| parts.iter().map(f).sum::<u64>();
-    for p in &parts {
-        let _ = writeln!(out, "{:<12} {:>8} {:>14} {:>10.2}", p.name, p.tensors, p.parameters, p.bytes as f64 / 1e6);
-    }
-    let (parameters, bytes) = (total(|p| p.parameters), total(|p| p.bytes));
-    let _ = writeln!(out, "{:<12} {:>8} {parameters:>14} {:>10.2}", "all", total(|p| p.tensors as u64), bytes as f64 / 1e6);
-    if has_head(&checkpoint) {
-        let labels: Vec<String> = config.labels.iter().take(20).map(|l| shown(l, 40)).collect();
-        let more = if config.labels.len() > 20 { ", ..." } else { "" };
-        let _ = writeln!(out, "\nlabels       {}{more} ({})", labels.join(", "), config.labels.len());
-    } else {
-        let _ = writeln!(out, "\nno classification head: an encoder to fine-tune with filbert train");
-    }
-    if let Some(f) = filbert {
-        let training = |key: &str| f.training.get(key).cloned().unwrap_or(Value::Null);
-        let _ = writeln!(out, "positive     {}", f.positive_label.as_deref().map_or_else(|| "-".to_owned(), |l| shown(l, 40)));
-        let _ = writeln!(out, "thresholds   {}", f.thresholds.as_ref().map_or_else(|| "-".to_owned(), |t| format!("{t:?}")));
-        let _ = writeln!(out, "temperature  {}", f.temperature);
-        let _ = writeln!(out, "trained      from {} with {}", shown(&training("model").to_string(), 100), shown(&training("settings").to_string(), 600));
-        let _ = writeln!(out, "written by   filbert {}", shown(&f.filbert_version, 40));
-    }
-    let _ = writeln!(out, "pooling      {}", json!(settings.pooling).as_str().unwrap_or_default());
-    let _ = writeln!(out, "max length   {}", settings.max_length.map_or_else(|| "-".to_owned(), |n| n.to_string()));
-    let _ = writeln!(out, "hashes       {}", shown(&hashes, 400));
-    if args.tensors {
-        let _ = writeln!(out);
-        for name in checkpoint.names() {
-            if let Some(info) = checkpoint.info(name) {
-                let _ = writeln!(out, "{:<64} {:>6} {:?}", shown(name, 100), info.dtype.name(), info.shape);
+
+    fn text(&self, tensors: bool) -> String {
+        let c = &self.config;
+        let mut out = format!(
+            "{}\nBERT, {} layers of width {}, {} heads, feed-forward {}, {} words, {} positions\n\n",
+            self.folder.path().display(),
+            c.num_hidden_layers,
+            c.hidden_size,
+            c.num_attention_heads,
+            c.intermediate_size,
+            c.vocab_size,
+            c.max_position_embeddings
+        );
+        let _ = writeln!(out, "{:<12} {:>8} {:>14} {:>10}", "part", "tensors", "parameters", "MB");
+        let mut all = Part { name: "all", tensors: 0, parameters: 0, bytes: 0 };
+        for p in &self.parts {
+            out.push_str(&p.line());
+            all.tensors += p.tensors;
+            all.parameters += p.parameters;
+            all.bytes += p.bytes;
+        }
+        out.push_str(&all.line());
+        if has_head(&self.checkpoint) {
+            let labels: Vec<String> = c.labels.iter().take(20).map(|l| shown(l, 40)).collect();
+            let more = if c.labels.len() > 20 { ", ..." } else { "" };
+            let _ = writeln!(out, "\nlabels       {}{more} ({})", labels.join(", "), c.labels.len());
+        } else {
+            let _ = writeln!(out, "\nno classification head: an encoder to fine-tune with filbert train");
+        }
+        out.push_str(&self.settings());
+        if tensors {
+            out.push('\n');
+            for name in self.checkpoint.names() {
+                if let Some(info) = self.checkpoint.info(name) {
+                    let _ =
+                        writeln!(out, "{:<64} {:>6} {:?}", shown(name, 100), info.dtype.name(), info.shape);
+                }
             }
         }
+        out
     }
-    print(&out)
+
+    /// What filbert.json says.
+    fn settings(&self) -> String {
+        let mut rows: Vec<(&str, String)> = Vec::new();
+        let dash = || "-".to_owned();
+        if let Some(f) = self.folder.filbert() {
+            let training = |key: &str| f.training.get(key).map_or_else(dash, |v| shown(&v.to_string(), 600));
+            rows.push(("positive", f.positive_label.as_deref().map_or_else(dash, |l| shown(l, 40))));
+            rows.push((
+                "thresholds",
+                f.thresholds.as_ref().map_or_else(dash, |t| shown(&format!("{t:?}"), 400)),
+            ));
+            rows.push(("temperature", f.temperature.to_string()));
+            rows.push(("trained from", training("model")));
+            rows.push(("settings", training("settings")));
+            rows.push(("written by", format!("filbert {}", shown(&f.filbert_version, 40))));
+        }
+        let settings = self.folder.filbert_or_default();
+        rows.push(("pooling", json!(settings.pooling).as_str().unwrap_or_default().to_owned()));
+        rows.push(("max length", settings.max_length.map_or_else(dash, |n| n.to_string())));
+        rows.push(("hashes", shown(&self.hashes, 400)));
+        rows.into_iter().fold(String::new(), |mut out, (name, value)| {
+            let _ = writeln!(out, "{name:<12} {value}");
+            out
+        })
+    }
+}
+
+impl Part {
+    fn line(&self) -> String {
+        let megabytes = self.bytes as f64 / 1e6;
+        format!("{:<12} {:>8} {:>14} {megabytes:>10.2}\n", self.name, self.tensors, self.parameters)
+    }
 }
 
 fn has_head(checkpoint: &Checkpoint) -> bool {

@@ -22,7 +22,10 @@ const CHUNK: usize = 2_048;
 
 pub(crate) fn run(args: &PredictArgs, common: &Common) -> Result<()> {
     if args.texts.is_empty() && args.input.is_none() {
-        return Err(filbert::Error::Usage("nothing to classify: give texts, or --input FILE (- for standard input)").into());
+        return Err(filbert::Error::Usage(
+            "nothing to classify: give texts, or --input FILE (- for standard input)",
+        )
+        .into());
     }
     let mut progress = Progress::new(common);
     let classifier = load(&args.model, args.max_length, &mut progress)?;
@@ -118,7 +121,9 @@ fn file(
     }
     if common.json {
         let out = args.output.as_ref();
-        return output::print_json(&json!({"rows": rows, "truncated_rows": cut, "seconds": seconds, "output": out}));
+        return output::print_json(
+            &json!({"rows": rows, "truncated_rows": cut, "seconds": seconds, "output": out}),
+        );
     }
     Ok(())
 }
@@ -150,7 +155,8 @@ fn next_chunk(reader: &mut Reader) -> Result<Vec<Record>> {
 }
 
 fn classify(classifier: &Classifier, records: &[Record], text: &[usize]) -> Result<Vec<Prediction>> {
-    let column = |c: usize| -> Vec<String> { records.iter().map(|r| r.get(c).to_text().into_owned()).collect() };
+    let column =
+        |c: usize| -> Vec<String> { records.iter().map(|r| r.get(c).to_text().into_owned()).collect() };
     let first = column(text.first().copied().context("a text column was found")?);
     let second = text.get(1).map(|&c| column(c));
     let first: Vec<&str> = first.iter().map(String::as_str).collect();
@@ -170,7 +176,8 @@ impl Target {
             return Ok(Self { path: None, temporary: PathBuf::new() });
         };
         let name = path.file_name().with_context(|| format!("{} is not a file's name", path.display()))?;
-        let temporary = path.with_file_name(format!(".{}.{}.new", name.to_string_lossy(), std::process::id()));
+        let temporary =
+            path.with_file_name(format!(".{}.{}.new", name.to_string_lossy(), std::process::id()));
         Ok(Self { path: Some(path.to_path_buf()), temporary })
     }
 

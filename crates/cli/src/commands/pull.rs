@@ -24,7 +24,9 @@ pub(crate) fn run(args: &PullArgs, common: &Common) -> Result<()> {
         let files: Vec<_> = pulled
             .files
             .iter()
-            .map(|f| json!({"name": f.name, "bytes": f.bytes, "sha256": f.sha256, "from_cache": f.from_cache}))
+            .map(
+                |f| json!({"name": f.name, "bytes": f.bytes, "sha256": f.sha256, "from_cache": f.from_cache}),
+            )
             .collect();
         return output::print_json(&json!({
             "folder": resolved.folder, "source": resolved.source, "revision": resolved.revision,

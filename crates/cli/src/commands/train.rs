@@ -94,6 +94,7 @@ fn summary(trained: &Trained, args: &TrainArgs) -> String {
     }
     let folder = args.out.display();
     let _ = write!(out, "\nepoch {} of {} was kept", metrics.best_epoch, metrics.epochs.len());
-    let _ = write!(out, "\nmodel folder: {folder}\n\ntry it: filbert predict --model {folder} \"some text\"\n");
+    let _ =
+        write!(out, "\nmodel folder: {folder}\n\ntry it: filbert predict --model {folder} \"some text\"\n");
     out
 }

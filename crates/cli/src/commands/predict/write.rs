@@ -56,7 +56,8 @@ impl RowWriter {
     pub(super) fn new(out: Box<dyn Write>, layout: Layout) -> Result<Self> {
         let mut writer = Self { out: BufWriter::new(out), layout, line: String::new() };
         if writer.layout.format == OutputFormat::Csv {
-            let names: Vec<String> = writer.layout.columns.iter().chain(&writer.layout.names).cloned().collect();
+            let names: Vec<String> =
+                writer.layout.columns.iter().chain(&writer.layout.names).cloned().collect();
             for name in names {
                 writer.cell(&name);
             }
@@ -80,11 +81,17 @@ impl RowWriter {
                 self.end_line()
             }
             OutputFormat::Jsonl => {
-                let present = columns.iter().enumerate().filter(|(i, _)| !matches!(record.get(*i), Value::Missing));
+                let present =
+                    columns.iter().enumerate().filter(|(i, _)| !matches!(record.get(*i), Value::Missing));
                 let mut row: Map<String, serde_json::Value> =
                     present.map(|(i, name)| (name.clone(), record.get(i).to_json())).collect();
-                let probabilities: Map<String, serde_json::Value> =
-                    self.layout.labels.iter().cloned().zip(prediction.probabilities.iter().map(|&p| json!(p))).collect();
+                let probabilities: Map<String, serde_json::Value> = self
+                    .layout
+                    .labels
+                    .iter()
+                    .cloned()
+                    .zip(prediction.probabilities.iter().map(|&p| json!(p)))
+                    .collect();
                 let values = [json!(prediction.label), json!(prediction.score), json!(probabilities)];
                 for (name, value) in self.layout.names.iter().zip(values) {
                     // A later row of JSON lines may bring a column that the first ones had not.
@@ -141,7 +148,9 @@ mod tests {
 
     #[test]
     fn formulas_are_defused() {
-        for (text, wanted) in [("=1+1", "'=1+1"), ("-3.5", "-3.5"), ("-a", "'-a"), ("@x", "'@x"), ("a=b", "a=b")] {
+        for (text, wanted) in
+            [("=1+1", "'=1+1"), ("-3.5", "-3.5"), ("-a", "'-a"), ("@x", "'@x"), ("a=b", "a=b")]
+        {
             assert_eq!(defused(text), wanted);
         }
     }
