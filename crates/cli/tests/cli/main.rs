@@ -1,0 +1,5 @@
+//! The real binary, end to end.
+
+mod common;
+mod refusals;
+mod verbs;

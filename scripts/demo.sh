@@ -1,0 +1,25 @@
+#!/bin/sh
+# The demo: a real pretrained encoder, fine-tuned on 2,400 real domain names, phishing and legitimate, measured on
+# rows it never saw, saved as a folder that Hugging Face tools load. A second run shows what is there.
+set -eu
+FILBERT=${FILBERT:-target/release/filbert}
+RUN=demo/run
+MODEL=$RUN/model
+
+if [ -e "$MODEL/filbert.json" ]; then
+    echo "the model of an earlier run is in $MODEL (make clean-demo removes it)"
+else
+    sh scripts/get_model.sh
+    mkdir -p "$RUN"
+    "$FILBERT" train --model minilm-l6 --data demo/domains.csv --split 70/15/15 --positive phishing --out "$MODEL"
+fi
+
+echo
+"$FILBERT" inspect "$MODEL"
+echo
+echo "five names that are in no list:"
+"$FILBERT" predict --model "$MODEL" secure-login-paypa1.example wikipedia-mirror.example \
+    myetherwaliet-airdrop.example rust-lang.example metamask-verify-wallet.example
+echo
+echo "the model folder is $MODEL; its figures are in $MODEL/metrics.json"
+echo "yours next: $FILBERT train --data YOUR.csv --out my-model"
