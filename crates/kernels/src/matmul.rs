@@ -13,19 +13,31 @@ const SMALL: usize = 1 << 20;
 /// If a slice has not the size its shape says.
 pub fn linear_forward(x: &[f32], w: &[f32], y: &mut [f32], rows: usize, inputs: usize, outputs: usize) {
     assert!(x.len() == rows * inputs && w.len() == outputs * inputs && y.len() == rows * outputs);
-    if rows == 1 || outputs == 1 {
-        // The crate sums a single row or column in another order; a second, equal one takes that path away.
-        let x2 = if rows == 1 { [x, x].concat() } else { x.to_vec() };
-        let w2 = if outputs == 1 { [w, w].concat() } else { w.to_vec() };
-        let (m, n) = (rows.max(2), outputs.max(2));
-        let mut y2 = vec![0.0; m * n];
-        product(m, n, inputs, &mut y2, (n, 1), &x2, (inputs, 1), &w2, (1, inputs), false);
-        for (row, from) in y.chunks_mut(outputs).zip(y2.chunks(n)) {
+    let (m, n) = least_shape(rows, outputs);
+    if (m, n) != (rows, outputs) && rows > 0 {
+        let padded = |matrix: &[f32], len: usize| {
+            let mut all = vec![0.0; len];
+            all[..matrix.len()].copy_from_slice(matrix);
+            all
+        };
+        let (x, w) = (padded(x, m * inputs), padded(w, n * inputs));
+        let mut all = vec![0.0; m * n];
+        product(m, n, inputs, &mut all, (n, 1), &x, (inputs, 1), &w, (1, inputs), false);
+        for (row, from) in y.chunks_mut(outputs).zip(all.chunks(n)) {
             row.copy_from_slice(&from[..outputs]);
         }
         return;
     }
     product(rows, outputs, inputs, y, (outputs, 1), x, (inputs, 1), w, (1, inputs), false);
+}
+
+/// The smallest shape, at least `[rows, outputs]`, that the crate sums like any larger one: it has other paths, with
+/// sums in another order, for vectors and for products of few elements. Zeros fill what is added.
+fn least_shape(rows: usize, outputs: usize) -> (usize, usize) {
+    /// Up to so many elements of a product the crate takes its path for small ones (gemm 0.19).
+    const FEW: usize = 256;
+    let n = outputs.max(2);
+    (rows.max(2).max(FEW / n + 1), n)
 }
 
 /// dx = dy · w, or dx += dy · w where `accumulate`.

@@ -76,16 +76,17 @@ fn linear_products() {
 
 #[test]
 fn a_row_has_the_same_bits_alone_and_among_others() {
-    for outputs in [1, 2, 384, 1536] {
-        let inputs = 384;
-        let (x, w) = (values(65 * inputs, 1), values(outputs * inputs, 2));
-        let mut all = vec![0.0; 65 * outputs];
-        linear_forward(&x, &w, &mut all, 65, inputs, outputs);
-        for (first, rows) in [(0, 1), (64, 1), (3, 2), (7, 31)] {
+    let shapes =
+        [(1, 384), (2, 384), (3, 21), (16, 384), (21, 21), (37, 21), (77, 384), (384, 384), (1536, 384)];
+    for (outputs, inputs) in shapes {
+        let (x, w) = (values(300 * inputs, 1), values(outputs * inputs, 2));
+        let mut all = vec![0.0; 300 * outputs];
+        linear_forward(&x, &w, &mut all, 300, inputs, outputs);
+        for (first, rows) in [(0, 1), (64, 1), (3, 2), (9, 5), (7, 13), (20, 31), (0, 130), (1, 299)] {
             let mut some = vec![0.0; rows * outputs];
             linear_forward(&x[first * inputs..(first + rows) * inputs], &w, &mut some, rows, inputs, outputs);
             let same = some.iter().zip(&all[first * outputs..]).all(|(a, b)| a.to_bits() == b.to_bits());
-            assert!(same, "{outputs} outputs, {rows} rows from {first}");
+            assert!(same, "{outputs} outputs of {inputs}, {rows} rows from {first}");
         }
     }
 }
