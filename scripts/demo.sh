@@ -17,9 +17,9 @@ fi
 echo
 "$FILBERT" inspect "$MODEL"
 echo
-echo "five names that are in no list:"
-"$FILBERT" predict --model "$MODEL" secure-login-paypa1.example wikipedia-mirror.example \
-    myetherwaliet-airdrop.example rust-lang.example metamask-verify-wallet.example
+echo "six names that the list does not have:"
+"$FILBERT" predict --model "$MODEL" debian.org python.org stackoverflow.com \
+    login-metamask-wallet.example secure-paypa1-verify.example free-eth-airdrop.example
 echo
 echo "the model folder is $MODEL; its figures are in $MODEL/metrics.json"
 echo "yours next: $FILBERT train --data YOUR.csv --out my-model"

@@ -20,19 +20,25 @@ pub(crate) struct Cli {
 #[derive(Debug, Args)]
 pub(crate) struct Common {
     /// Print one JSON object on standard output and nothing else there.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Options of every verb", display_order = 1_000)]
     pub(crate) json: bool,
     /// No progress and no notes on standard error.
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, help_heading = "Options of every verb", display_order = 1_000)]
     pub(crate) quiet: bool,
     /// The number of threads; all processors by default. Results do not depend on it.
-    #[arg(long, global = true, value_name = "N", value_parser = parse_threads)]
+    #[arg(long, global = true, help_heading = "Options of every verb", display_order = 1_000, value_name = "N", value_parser = parse_threads)]
     pub(crate) threads: Option<usize>,
     /// A TOML file with the flags' own names as keys; flags on the command line win.
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Options of every verb",
+        display_order = 1_000,
+        value_name = "FILE"
+    )]
     pub(crate) config: Option<PathBuf>,
     /// Show the chain of causes of an error.
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, help_heading = "Options of every verb", display_order = 1_000)]
     pub(crate) verbose: bool,
 }
 
@@ -121,7 +127,7 @@ pub(crate) struct TrainArgs {
     /// Every random choice follows from it.
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(crate) seed: u64,
-    /// The number format of the computation.
+    /// The number format of matrix products; auto is bf16 where the processor multiplies it, else f32.
     #[arg(long, value_enum, default_value_t = PrecisionArg::Auto)]
     pub(crate) precision: PrecisionArg,
     /// The positive label of two [default: the last in order].
@@ -149,6 +155,9 @@ pub(crate) struct EvalArgs {
     /// The longest row in tokens [default: the model's].
     #[arg(long, value_name = "TOKENS")]
     pub(crate) max_length: Option<usize>,
+    /// The number format of matrix products.
+    #[arg(long, value_enum, default_value_t = PrecisionArg::F32)]
+    pub(crate) precision: PrecisionArg,
 }
 
 #[derive(Debug, Args)]
@@ -180,6 +189,9 @@ pub(crate) struct PredictArgs {
     /// Leave cells that a spreadsheet could run as a formula as they are.
     #[arg(long)]
     pub(crate) raw: bool,
+    /// The number format of matrix products.
+    #[arg(long, value_enum, default_value_t = PrecisionArg::F32)]
+    pub(crate) precision: PrecisionArg,
 }
 
 #[derive(Debug, Args)]
@@ -243,6 +255,9 @@ pub(crate) struct BenchArgs {
     /// Repeats after a warm-up; medians are shown.
     #[arg(long, default_value_t = 8, value_name = "N")]
     pub(crate) repeats: usize,
+    /// The number format of matrix products.
+    #[arg(long, value_enum, default_value_t = PrecisionArg::F32)]
+    pub(crate) precision: PrecisionArg,
 }
 
 #[derive(Debug, Args)]
@@ -293,11 +308,22 @@ impl From<ScheduleArg> for filbert_engine::Decay {
     }
 }
 
-/// The compute formats there are; `auto` is the best of them on this processor.
+/// The number formats of matrix products; `auto` is the best of them on this processor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PrecisionArg {
     Auto,
     F32,
+    Bf16,
+}
+
+impl From<PrecisionArg> for filbert::Precision {
+    fn from(value: PrecisionArg) -> Self {
+        match value {
+            PrecisionArg::Auto => Self::Auto,
+            PrecisionArg::F32 => Self::F32,
+            PrecisionArg::Bf16 => Self::Bf16,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,8 +1,8 @@
-//! Where and how operations run: the device, its instruction set, and the pool of buffers.
+//! Where and how operations run: the device, its instruction set, the number format of products, and the pool of buffers.
 
 use std::sync::Arc;
 
-use filbert_kernels::Isa;
+use filbert_kernels::{Isa, Precision};
 
 use crate::tensor::{Pool, Tensor};
 
@@ -18,6 +18,7 @@ pub enum Device {
 #[derive(Clone, Debug)]
 pub struct Context {
     device: Device,
+    precision: Precision,
     pool: Arc<Pool>,
 }
 
@@ -28,9 +29,20 @@ impl Default for Context {
 }
 
 impl Context {
-    /// A context on `device`, with an empty pool.
+    /// A context on `device` that computes in f32, with an empty pool.
     pub fn new(device: Device) -> Self {
-        Self { device, pool: Arc::default() }
+        Self { device, precision: Precision::F32, pool: Arc::default() }
+    }
+
+    /// The same with matrix products in another number format. Weights, sums and everything else stay in f32.
+    #[must_use]
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
+    }
+
+    /// The number format of matrix products.
+    pub const fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// The device.
@@ -42,6 +54,14 @@ impl Context {
     pub const fn isa(&self) -> Isa {
         let Device::Cpu(isa) = self.device;
         isa
+    }
+
+    /// The name of the kernels that compute matrix products, such as `avx512` or `amx`.
+    pub const fn kernel(&self) -> &'static str {
+        match self.precision {
+            Precision::Bf16(kind) => kind.name(),
+            Precision::F32 => self.isa().name(),
+        }
     }
 
     /// A matrix whose elements have whatever value was in its buffer.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use filbert_engine::{
     Activation, AdamWSettings, Context, Embedding, Gradients, Linear, Mode, Norm, Optimizer, Param, Params,
-    Pooling, Tape,
+    Pooling, Queries, Tape,
 };
 
 const WIDTH: usize = 6;
@@ -157,7 +157,7 @@ fn inputs_that_do_not_fit_are_errors() {
     assert!(tape.pool(&x, &[0, 2].into(), Pooling::First).is_err(), "offsets past the tokens");
     assert!(tape.pool(&x, &[0, 0, 1].into(), Pooling::First).is_err(), "an empty sequence");
     assert!(
-        tape.attention([&x, &x, &x], &[0, 1].into(), 4, 0.0).is_err(),
+        tape.attention([&x, &x, &x], &[0, 1].into(), (4, Queries::All), 0.0).is_err(),
         "heads that do not divide the width"
     );
     let layer = Linear { weight: id("weight"), bias: Some(id("bias")) };

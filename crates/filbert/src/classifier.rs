@@ -8,7 +8,7 @@ use filbert_eval::{Inputs, Report};
 use filbert_model::folder::{FilbertJson, Folder};
 use filbert_model::{Encoding, HeadSource, LoadReport, Network, Pooling, Tokenizer};
 
-use crate::{Error, Silent, Watch, rows};
+use crate::{Error, Precision, Silent, Watch, rows};
 
 /// The longest row, in tokens, of a folder that does not say.
 pub(crate) const DEFAULT_MAX_LENGTH: usize = 128;
@@ -164,9 +164,18 @@ impl Classifier {
         &self.folder
     }
 
-    /// The name of the instruction set that the kernels use.
-    pub fn kernel(&self) -> &'static str {
-        self.context.isa().name()
+    /// Computes in another number format; [`load`](Self::load) chooses f32.
+    ///
+    /// # Errors
+    /// If bfloat16 is asked for and this processor does not multiply it.
+    pub fn set_precision(&mut self, precision: Precision) -> Result<(), Error> {
+        self.context = precision.context()?.0;
+        Ok(())
+    }
+
+    /// The number format of matrix products, `f32` or `bf16`, and the kernels that compute them.
+    pub fn precision(&self) -> (&'static str, &'static str) {
+        (self.context.precision().name(), self.context.kernel())
     }
 
     /// Classifies texts. A text's answer does not depend on the others.

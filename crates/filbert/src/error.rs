@@ -27,6 +27,9 @@ pub enum Error {
         /// What the model has positions for.
         limit: usize,
     },
+    /// The processor cannot multiply bfloat16.
+    #[error("--precision bf16 needs a processor with AVX512-BF16 or AMX; use --precision auto or f32")]
+    NoBf16,
     /// The tokenizer and the encoder do not belong together.
     #[error("{folder}: {problem}")]
     Folder {

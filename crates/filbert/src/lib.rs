@@ -25,6 +25,7 @@ mod classifier;
 mod error;
 mod metrics;
 mod pipeline;
+mod precision;
 mod rows;
 mod trainer;
 mod watch;
@@ -34,6 +35,7 @@ pub use error::Error;
 pub use filbert_model::{Freeze, Pooling};
 pub use filbert_train::{EpochReport, StepReport};
 pub use metrics::{Metrics, PerEpoch, RowCounts, Timing};
+pub use precision::Precision;
 pub use trainer::{Options, Trained, Trainer, Warmup};
 pub use watch::{Silent, Watch};
 

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::time::Instant;
 
 use filbert_data::{ReadOptions, Table};
-use filbert_engine::Context;
 use filbert_model::config::CONFIG_FILE;
 use filbert_model::folder::{FilbertJson, Folder, SaveFolder};
 use filbert_model::safetensors::{WEIGHTS_FILE, write};
@@ -88,6 +87,8 @@ pub(crate) fn run(job: &Trainer, watch: &mut dyn Watch) -> Result<Trained, Error
         ..FilbertJson::default()
     };
     let folder = source.path().to_path_buf();
+    let (context, why) = options.precision.context()?;
+    watch.note(&format!("computing in {why}, on {} threads", filbert_train::threads()));
     let mut classifier = Classifier::assemble(network, filbert, folder, labels, report)?;
     classifier.tokenizer.check_types(classifier.network.config.type_vocab_size, first.pairs.is_some())?;
 
@@ -104,12 +105,11 @@ pub(crate) fn run(job: &Trainer, watch: &mut dyn Watch) -> Result<Trained, Error
 
     // 4. Training.
     watch.stage("training");
-    let context = Context::default();
     let mut observer = Watched(&mut watch);
     let fitted = fit(&mut classifier.network, &context, &train, valid.as_ref(), &settings, &mut observer)?;
     context.release_memory();
 
-    // 5. Measuring. The test rows are read here for the first time.
+    // 5. Measuring, in f32 as `predict` and `eval` compute. The test rows are read here for the first time.
     let mut measure = |rows: Option<&Rows>, name: &str| -> Result<_, Error> {
         let Some(rows) = rows else { return Ok(None) };
         watch.stage(&format!("measuring on the {name} rows"));
@@ -121,7 +121,8 @@ pub(crate) fn run(job: &Trainer, watch: &mut dyn Watch) -> Result<Trained, Error
     let valid_report = measure(valid.as_ref(), "validation")?;
     let test_report = measure(test.as_ref(), "test")?;
 
-    classifier.settings.training = record(job, &splits, &fitted, max_length);
+    let precision = context.precision().name();
+    classifier.settings.training = record(job, &splits, &fitted, (max_length, precision));
     let counts = RowCounts {
         train: train.len(),
         valid: valid.as_ref().map_or(0, Rows::len),
@@ -137,8 +138,8 @@ pub(crate) fn run(job: &Trainer, watch: &mut dyn Watch) -> Result<Trained, Error
             total_seconds: start.elapsed().as_secs_f64(),
             train_rows_per_second: trained_rows / fitted.seconds.max(1e-9),
         },
-        precision: "f32".to_owned(),
-        kernel: context.isa().name().to_owned(),
+        precision: context.precision().name().to_owned(),
+        kernel: context.kernel().to_owned(),
         threads: filbert_train::threads(),
         seed: options.seed,
         best_epoch: fitted.best_epoch,
@@ -204,7 +205,7 @@ fn tell_model(network: &Network, report: &LoadReport, freeze: Freeze, watch: &mu
 }
 
 /// What `filbert.json` says about how the model was trained.
-fn record(job: &Trainer, splits: &Splits, fitted: &Fitted, max_length: usize) -> Value {
+fn record(job: &Trainer, splits: &Splits, fitted: &Fitted, (max_length, precision): (usize, &str)) -> Value {
     let options = &job.options;
     let settings = options.settings();
     let data = |table: &Table| json!({"file": table.source.file_name().map(|n| n.to_string_lossy()), "sha256": table.sha256, "rows": table.len()});
@@ -225,7 +226,7 @@ fn record(job: &Trainer, splits: &Splits, fitted: &Fitted, max_length: usize) ->
         "seed": options.seed,
         "settings": {
             "epochs": settings.epochs,
-            "lr": settings.learning_rate,
+            "lr": decimal(settings.learning_rate),
             "batch_size": settings.batch_size,
             "max_length": max_length,
             "freeze": freeze,
@@ -235,13 +236,22 @@ fn record(job: &Trainer, splits: &Splits, fitted: &Fitted, max_length: usize) ->
                 filbert_train::Warmup::Share(share) => json!(share),
                 filbert_train::Warmup::Steps(steps) => json!(format!("{steps} steps")),
             },
-            "weight_decay": settings.adamw.weight_decay,
-            "clip_norm": settings.adamw.clip_norm,
-            "adam": {"beta1": settings.adamw.beta1, "beta2": settings.adamw.beta2, "eps": settings.adamw.eps},
-            "precision": "f32",
+            "weight_decay": decimal(settings.adamw.weight_decay),
+            "clip_norm": decimal(settings.adamw.clip_norm),
+            "adam": {
+                "beta1": decimal(settings.adamw.beta1),
+                "beta2": decimal(settings.adamw.beta2),
+                "eps": decimal(settings.adamw.eps),
+            },
+            "precision": precision,
         },
         "best_epoch": fitted.best_epoch,
     })
+}
+
+/// The number as a person would write it: the shortest decimal that means the same f32.
+fn decimal(x: f32) -> f64 {
+    x.to_string().parse().unwrap_or_else(|_| f64::from(x))
 }
 
 /// Writes the folder of a trained classifier.

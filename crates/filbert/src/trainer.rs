@@ -8,7 +8,7 @@ use filbert_train::Settings;
 pub use filbert_train::Warmup;
 
 use crate::rows::Files;
-use crate::{Classifier, Error, Metrics, Silent, Watch, pipeline};
+use crate::{Classifier, Error, Metrics, Precision, Silent, Watch, pipeline};
 
 /// What a run may be told beside its model and rows. What is left out has a default that suits what is trained.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +39,8 @@ pub struct Options {
     pub clip_norm: f32,
     /// Every random choice follows from this.
     pub seed: u64,
+    /// The number format of matrix products.
+    pub precision: Precision,
     /// The positive label of two; the last in order where left out.
     pub positive: Option<String>,
 }
@@ -60,6 +62,7 @@ impl Default for Options {
             weight_decay: settings.adamw.weight_decay,
             clip_norm: settings.adamw.clip_norm,
             seed: 0,
+            precision: Precision::Auto,
             positive: None,
         }
     }

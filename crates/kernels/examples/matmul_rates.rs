@@ -4,7 +4,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use filbert_kernels::{Isa, linear_backward_input, linear_backward_weight, linear_forward};
+use filbert_kernels::{Bf16, Isa, Precision, linear_backward_input, linear_backward_weight, linear_forward};
 use rayon::prelude::*;
 
 /// Each figure is the best of the runs within this time.
@@ -52,16 +52,24 @@ fn main() {
         println!("multiply-adds on registers: build with RUSTFLAGS=-Ctarget-cpu=native to measure");
     }
     println!("{:>6} {:>6} {:>6} {:>10} {:>10} {:>10}", "rows", "in", "out", "forward", "d input", "d weight");
+    for precision in std::iter::once(Precision::F32).chain(Bf16::available().into_iter().map(Precision::Bf16))
+    {
+        println!("{precision:?}");
+        rates(precision);
+    }
+}
+
+fn rates(precision: Precision) {
     for rows in [32, 416, 1_024, 4_096] {
         for (inputs, outputs) in [(384, 384), (384, 1_536), (1_536, 384), (768, 3_072)] {
             let (x, w) = (vec![0.5f32; rows * inputs], vec![0.25f32; outputs * inputs]);
             let mut y = vec![0.5f32; rows * outputs];
             let (mut dx, mut dw) = (vec![0.0f32; rows * inputs], vec![0.0f32; outputs * inputs]);
             let rate = |seconds: f64| 2.0 * (rows * inputs * outputs) as f64 / seconds / 1e9;
-            let forward = rate(best(|| linear_forward(&x, &w, &mut y, rows, inputs, outputs)));
+            let forward = rate(best(|| linear_forward(precision, &x, &w, &mut y, (rows, inputs, outputs))));
             let shape = (rows, inputs, outputs);
-            let input = rate(best(|| linear_backward_input(&y, &w, &mut dx, shape, false)));
-            let weight = rate(best(|| linear_backward_weight(&y, &x, &mut dw, shape, false)));
+            let input = rate(best(|| linear_backward_input(precision, &y, &w, &mut dx, shape, false)));
+            let weight = rate(best(|| linear_backward_weight(precision, &y, &x, &mut dw, shape, false)));
             println!("{rows:>6} {inputs:>6} {outputs:>6} {forward:>10.0} {input:>10.0} {weight:>10.0}");
         }
     }

@@ -17,8 +17,17 @@ const BLOCK: usize = 48;
 /// Multiply-adds below which the whole batch stays on the calling thread.
 const SMALL: usize = 1 << 17;
 
-/// What attention works on. Queries, keys and values are `[tokens, width]` matrices, head h in columns
-/// h · width / heads and up.
+/// Which tokens ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Queries {
+    /// Every token: a row of queries for each.
+    All,
+    /// The first token of each sequence: a row of queries per sequence.
+    First,
+}
+
+/// What attention works on. Keys and values are `[tokens, width]` matrices, queries and the context have a row for
+/// each token that asks; head h is in columns h · width / heads and up.
 #[derive(Clone, Copy, Debug)]
 pub struct AttentionShape<'a> {
     /// Where each sequence starts, and the number of tokens at the end: ascending, from 0.
@@ -27,6 +36,8 @@ pub struct AttentionShape<'a> {
     pub width: usize,
     /// Heads; they divide the width.
     pub heads: usize,
+    /// Which tokens ask.
+    pub queries: Queries,
     /// Dropout of the probabilities.
     pub dropout: Dropout,
 }
@@ -36,10 +47,24 @@ impl AttentionShape<'_> {
         self.offsets.last().map_or(0, |&n| n as usize)
     }
 
-    fn check(&self, lengths: &[usize]) {
+    /// Rows of queries.
+    fn asking(&self) -> usize {
+        match self.queries {
+            Queries::All => self.tokens(),
+            Queries::First => self.offsets.len().saturating_sub(1),
+        }
+    }
+
+    /// `per_token` and `per_query` are the lengths of matrices with a row for each token and for each query.
+    fn check(&self, per_token: &[usize], per_query: &[usize]) {
         assert!(self.heads > 0 && self.width.is_multiple_of(self.heads), "heads divide the width");
         assert!(self.offsets.windows(2).all(|w| w[0] <= w[1]), "offsets ascend");
-        assert!(lengths.iter().all(|&n| n == self.tokens() * self.width), "matrices are [tokens, width]");
+        assert!(
+            self.queries == Queries::All || self.offsets.windows(2).all(|w| w[0] < w[1]),
+            "a first token each"
+        );
+        assert!(per_token.iter().all(|&n| n == self.tokens() * self.width), "matrices are [tokens, width]");
+        assert!(per_query.iter().all(|&n| n == self.asking() * self.width), "matrices are [queries, width]");
     }
 
     fn head_width(&self) -> usize {
@@ -50,24 +75,43 @@ impl AttentionShape<'_> {
         1.0 / (self.head_width() as f32).sqrt()
     }
 
-    /// Calls `f(first token, length, head)` for every sequence and head, over the pool.
-    fn for_each_head(&self, f: impl Fn(usize, usize, usize) + Sync + Send) {
+    /// Calls `f` for every sequence and head, over the pool.
+    fn for_each_head(&self, f: impl Fn(Span) + Sync + Send) {
         let sequences = self.offsets.len().saturating_sub(1);
         let one = |task: usize| {
             let (sequence, head) = (task / self.heads, task % self.heads);
             let (start, end) = (self.offsets[sequence] as usize, self.offsets[sequence + 1] as usize);
             if end > start {
-                f(start, end - start, head);
+                let length = end - start;
+                let (first, asking) = match self.queries {
+                    Queries::All => (start, length),
+                    Queries::First => (sequence, 1),
+                };
+                f(Span { start, length, first, asking, head });
             }
         };
-        let work: usize =
-            self.offsets.windows(2).map(|w| ((w[1] - w[0]) as usize).pow(2)).sum::<usize>() * self.width;
-        if work < SMALL {
+        let work = |w: &[u32]| {
+            let length = (w[1] - w[0]) as usize;
+            length * if self.queries == Queries::All { length } else { 1 }
+        };
+        if self.offsets.windows(2).map(work).sum::<usize>() * self.width < SMALL {
             (0..sequences * self.heads).for_each(one);
         } else {
             (0..sequences * self.heads).into_par_iter().with_min_len(2).for_each(one);
         }
     }
+}
+
+/// One sequence and head.
+#[derive(Clone, Copy)]
+struct Span {
+    /// The first token, and how many there are.
+    start: usize,
+    length: usize,
+    /// The first row of queries, and how many there are.
+    first: usize,
+    asking: usize,
+    head: usize,
 }
 
 /// Buffers of one thread, kept between calls.
@@ -129,8 +173,8 @@ fn transpose(rows: &[f32], length: usize, d: usize, to: &mut Vec<f32>) {
     }
 }
 
-/// The context of every token, into `out` `[tokens, width]`. `log_sums`, where given, receives each head's
-/// log-sum-exp of the scaled scores, `[heads, tokens]`, which the way back needs.
+/// The context of every token that asks, into `out` `[queries, width]`. `log_sums`, where given, receives each head's
+/// log-sum-exp of the scaled scores, `[heads, queries]`, which the way back needs.
 ///
 /// # Panics
 /// If the lengths do not fit, or the offsets do not ascend.
@@ -141,40 +185,40 @@ pub fn attention_forward(
     out: &mut [f32],
     log_sums: Option<&mut [f32]>,
 ) {
-    shape.check(&[q.len(), k.len(), v.len(), out.len()]);
-    let (tokens, width, d) = (shape.tokens(), shape.width, shape.head_width());
-    assert!(log_sums.as_ref().is_none_or(|l| l.len() == shape.heads * tokens));
+    shape.check(&[k.len(), v.len()], &[q.len(), out.len()]);
+    let (rows, width, d) = (shape.asking(), shape.width, shape.head_width());
+    assert!(log_sums.as_ref().is_none_or(|l| l.len() == shape.heads * rows));
     let dp = padded(d);
     let out = Shared::new(out);
     let log_sums = log_sums.map(Shared::new);
-    shape.for_each_head(|start, length, head| {
+    shape.for_each_head(|Span { start, length, first, asking, head }| {
         SCRATCH.with_borrow_mut(|s| {
             let (column, lp) = (head * d, padded(length));
             copy_head(k, width, start, length, column, d, &mut s.k);
             transpose(&s.k, length, d, &mut s.transposed);
             copy_head(v, width, start, length, column, d, &mut s.v);
-            for first in (0..length).step_by(BLOCK) {
-                let rows = BLOCK.min(length - first);
-                let scores = reserve(&mut s.scores, rows * lp);
-                let left = Left { data: &q[(start + first) * width + column..], row: width, column: 1 };
-                multiply(isa, (rows, lp, d), left, &s.transposed, lp, scores, lp, false);
+            for block in (0..asking).step_by(BLOCK) {
+                let n = BLOCK.min(asking - block);
+                let scores = reserve(&mut s.scores, n * lp);
+                let left = Left { data: &q[(first + block) * width + column..], row: width, column: 1 };
+                multiply(isa, (n, lp, d), left, &s.transposed, lp, scores, lp, false);
                 for (i, row) in scores.chunks_exact_mut(lp).enumerate() {
-                    let token = start + first + i;
+                    let at = head * rows + first + block + i;
                     let log_sum = softmax(isa, &mut row[..length], shape.scale());
                     if let Some(log_sums) = log_sums {
                         // SAFETY: this task alone writes this head's entries of this sequence.
-                        unsafe { log_sums.slice(head * tokens + token, 1)[0] = log_sum };
+                        unsafe { log_sums.slice(at, 1)[0] = log_sum };
                     }
                     if !shape.dropout.is_none() {
-                        drop_row(isa, &mut row[..length], shape.dropout.row(head * tokens + token));
+                        drop_row(isa, &mut row[..length], shape.dropout.row(at));
                     }
                 }
-                let context = reserve(&mut s.out, rows * dp);
+                let context = reserve(&mut s.out, n * dp);
                 let left = Left { data: scores, row: lp, column: 1 };
-                multiply(isa, (rows, dp, length), left, &s.v, dp, context, dp, false);
+                multiply(isa, (n, dp, length), left, &s.v, dp, context, dp, false);
                 for (i, row) in context.chunks_exact(dp).enumerate() {
                     // SAFETY: this task alone writes this head's columns of this sequence's rows.
-                    let to = unsafe { out.slice((start + first + i) * width + column, d) };
+                    let to = unsafe { out.slice((first + block + i) * width + column, d) };
                     to.copy_from_slice(&row[..d]);
                 }
             }
@@ -194,65 +238,56 @@ pub fn attention_backward(
     shape: AttentionShape<'_>,
     (dq, dk, dv): (&mut [f32], &mut [f32], &mut [f32]),
 ) {
-    shape.check(&[q.len(), k.len(), v.len(), out.len(), d_out.len(), dq.len(), dk.len(), dv.len()]);
-    let (tokens, width, d) = (shape.tokens(), shape.width, shape.head_width());
-    assert_eq!(log_sums.len(), shape.heads * tokens);
+    shape.check(&[k.len(), v.len(), dk.len(), dv.len()], &[q.len(), out.len(), d_out.len(), dq.len()]);
+    let (rows, width, d) = (shape.asking(), shape.width, shape.head_width());
+    assert_eq!(log_sums.len(), shape.heads * rows);
     let dp = padded(d);
     let (dq, dk, dv) = (Shared::new(dq), Shared::new(dk), Shared::new(dv));
-    // SAFETY of the `slice` calls below: this task alone writes this head's columns of this sequence's rows.
-    let store = |to: Shared, token: usize, column: usize, row: &[f32]| unsafe {
-        to.slice(token * width + column, d).copy_from_slice(&row[..d]);
+    let store = |to: Shared, row: usize, column: usize, values: &[f32]| {
+        // SAFETY: one task alone writes a head's columns of a sequence's rows.
+        unsafe { to.slice(row * width + column, d) }.copy_from_slice(&values[..d]);
     };
-    shape.for_each_head(|start, length, head| {
+    shape.for_each_head(|Span { start, length, first, asking, head }| {
         SCRATCH.with_borrow_mut(|s| {
             let (column, lp) = (head * d, padded(length));
-            copy_head(q, width, start, length, column, d, &mut s.q);
+            copy_head(q, width, first, asking, column, d, &mut s.q);
             copy_head(k, width, start, length, column, d, &mut s.k);
             copy_head(v, width, start, length, column, d, &mut s.v);
-            copy_head(d_out, width, start, length, column, d, &mut s.d_out);
+            copy_head(d_out, width, first, asking, column, d, &mut s.d_out);
             transpose(&s.k, length, d, &mut s.transposed);
             transpose(&s.v, length, d, &mut s.transposed_v);
             reserve(&mut s.dk, length * dp).fill(0.0);
             reserve(&mut s.dv, length * dp).fill(0.0);
-            for first in (0..length).step_by(BLOCK) {
-                let rows = BLOCK.min(length - first);
-                let block = first * dp..(first + rows) * dp;
-                let (q, d_out) = (&s.q[block.clone()], &s.d_out[block]);
-                let scores = reserve(&mut s.scores, rows * lp);
-                let d_scores = reserve(&mut s.d_scores, rows * lp);
-                multiply(
-                    isa,
-                    (rows, lp, d),
-                    Left { data: q, row: dp, column: 1 },
-                    &s.transposed,
-                    lp,
-                    scores,
-                    lp,
-                    false,
-                );
+            for block in (0..asking).step_by(BLOCK) {
+                let n = BLOCK.min(asking - block);
+                let range = block * dp..(block + n) * dp;
+                let (q, d_out) = (&s.q[range.clone()], &s.d_out[range]);
+                let scores = reserve(&mut s.scores, n * lp);
+                let d_scores = reserve(&mut s.d_scores, n * lp);
+                let left = Left { data: q, row: dp, column: 1 };
+                multiply(isa, (n, lp, d), left, &s.transposed, lp, scores, lp, false);
                 let left = Left { data: d_out, row: dp, column: 1 };
-                multiply(isa, (rows, lp, d), left, &s.transposed_v, lp, d_scores, lp, false);
-                for i in 0..rows {
-                    let token = start + first + i;
-                    let at = token * width + column;
+                multiply(isa, (n, lp, d), left, &s.transposed_v, lp, d_scores, lp, false);
+                for i in 0..n {
+                    let row = first + block + i;
+                    let at = row * width + column;
                     // Σ_j p_ij · dp_ij equals the dot product of the output and its gradient.
-                    let along: f32 =
-                        out[at..at + d].iter().zip(&s.d_out[(first + i) * dp..]).map(|(a, b)| a * b).sum();
+                    let along: f32 = out[at..at + d].iter().zip(&d_out[i * dp..]).map(|(a, b)| a * b).sum();
                     let range = i * lp..i * lp + length;
                     let (p, ds) = (&mut scores[range.clone()], &mut d_scores[range]);
-                    let key = shape.dropout.row(head * tokens + token);
-                    score_gradient(isa, p, ds, log_sums[head * tokens + token], along, shape.scale(), key);
+                    let at = head * rows + row;
+                    score_gradient(isa, p, ds, log_sums[at], along, shape.scale(), shape.dropout.row(at));
                 }
                 // dV += Pᵀ · dO and dK += dSᵀ · Q: the block's rows are the depth of the product.
                 let left = Left { data: scores, row: 1, column: lp };
-                multiply(isa, (length, dp, rows), left, d_out, dp, &mut s.dv, dp, true);
+                multiply(isa, (length, dp, n), left, d_out, dp, &mut s.dv, dp, true);
                 let left = Left { data: d_scores, row: 1, column: lp };
-                multiply(isa, (length, dp, rows), left, q, dp, &mut s.dk, dp, true);
+                multiply(isa, (length, dp, n), left, q, dp, &mut s.dk, dp, true);
                 let left = Left { data: d_scores, row: lp, column: 1 };
-                let block_dq = reserve(&mut s.out, rows * dp);
-                multiply(isa, (rows, dp, length), left, &s.k, dp, block_dq, dp, false);
+                let block_dq = reserve(&mut s.out, n * dp);
+                multiply(isa, (n, dp, length), left, &s.k, dp, block_dq, dp, false);
                 for (i, row) in block_dq.chunks_exact(dp).enumerate() {
-                    store(dq, start + first + i, column, row);
+                    store(dq, first + block + i, column, row);
                 }
             }
             for i in 0..length {

@@ -12,6 +12,7 @@
 mod activation;
 mod adamw;
 mod attention;
+mod bf16;
 mod dropout;
 mod embedding;
 mod isa;
@@ -26,12 +27,13 @@ mod tile;
 
 pub use activation::{Activation, activation_backward, bias_activation_forward};
 pub use adamw::{AdamW, AdamWUpdate, adamw_update};
-pub use attention::{AttentionShape, attention_backward, attention_forward};
+pub use attention::{AttentionShape, Queries, attention_backward, attention_forward};
+pub use bf16::Bf16;
 pub use dropout::{Dropout, dropout_backward, dropout_forward};
 pub use embedding::{gather_add, sum_rows_by_index};
 pub use isa::Isa;
 pub use loss::{cross_entropy_backward, cross_entropy_forward, softmax_rows};
-pub use matmul::{linear_backward_input, linear_backward_weight, linear_forward};
+pub use matmul::{Precision, linear_backward_input, linear_backward_weight, linear_forward};
 pub use norm::{NormShape, norm_backward, norm_forward};
 pub use parallel::{CHUNK_ROWS, threads};
 pub use reduce::{add_assign, scale_assign, sum_of_squares, sum_rows};

@@ -1,7 +1,28 @@
-//! The three matrix products of a linear layer, on the `gemm` crate, which packs both sides and chooses
-//! AVX-512, FMA or portable kernels by itself. All matrices are row-major.
+//! The three matrix products of a linear layer: in f32 on the `gemm` crate, which packs both sides and chooses AVX-512,
+//! FMA or portable kernels by itself, or in bfloat16 on our own. All matrices are row-major.
 
 use gemm::Parallelism;
+
+use crate::bf16::{Bf16, View};
+
+/// The number format of products. Sums are in f32 in both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    /// Both sides in f32.
+    F32,
+    /// Both sides rounded to bfloat16.
+    Bf16(Bf16),
+}
+
+impl Precision {
+    /// The format's name: `f32` or `bf16`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Bf16(_) => "bf16",
+        }
+    }
+}
 
 /// Multiply-adds below which a product stays on the calling thread.
 const SMALL: usize = 1 << 20;
@@ -11,8 +32,19 @@ const SMALL: usize = 1 << 20;
 ///
 /// # Panics
 /// If a slice has not the size its shape says.
-pub fn linear_forward(x: &[f32], w: &[f32], y: &mut [f32], rows: usize, inputs: usize, outputs: usize) {
+pub fn linear_forward(
+    precision: Precision,
+    x: &[f32],
+    w: &[f32],
+    y: &mut [f32],
+    (rows, inputs, outputs): (usize, usize, usize),
+) {
     assert!(x.len() == rows * inputs && w.len() == outputs * inputs && y.len() == rows * outputs);
+    if let Precision::Bf16(kind) = precision {
+        let x = View { data: x, row: inputs, column: 1 };
+        let w = View { data: w, row: 1, column: inputs };
+        return crate::bf16::product(kind, (rows, outputs, inputs), y, x, w, false);
+    }
     let (m, n) = least_shape(rows, outputs);
     if (m, n) != (rows, outputs) && rows > 0 {
         let padded = |matrix: &[f32], len: usize| {
@@ -45,6 +77,7 @@ fn least_shape(rows: usize, outputs: usize) -> (usize, usize) {
 /// # Panics
 /// If a slice has not the size its shape says.
 pub fn linear_backward_input(
+    precision: Precision,
     dy: &[f32],
     w: &[f32],
     dx: &mut [f32],
@@ -52,6 +85,11 @@ pub fn linear_backward_input(
     accumulate: bool,
 ) {
     assert!(dx.len() == rows * inputs && w.len() == outputs * inputs && dy.len() == rows * outputs);
+    if let Precision::Bf16(kind) = precision {
+        let dy = View { data: dy, row: outputs, column: 1 };
+        let w = View { data: w, row: inputs, column: 1 };
+        return crate::bf16::product(kind, (rows, inputs, outputs), dx, dy, w, accumulate);
+    }
     product(rows, inputs, outputs, dx, (inputs, 1), dy, (outputs, 1), w, (inputs, 1), accumulate);
 }
 
@@ -60,6 +98,7 @@ pub fn linear_backward_input(
 /// # Panics
 /// If a slice has not the size its shape says.
 pub fn linear_backward_weight(
+    precision: Precision,
     dy: &[f32],
     x: &[f32],
     dw: &mut [f32],
@@ -67,6 +106,11 @@ pub fn linear_backward_weight(
     accumulate: bool,
 ) {
     assert!(x.len() == rows * inputs && dw.len() == outputs * inputs && dy.len() == rows * outputs);
+    if let Precision::Bf16(kind) = precision {
+        let dy = View { data: dy, row: 1, column: outputs };
+        let x = View { data: x, row: inputs, column: 1 };
+        return crate::bf16::product(kind, (outputs, inputs, rows), dw, dy, x, accumulate);
+    }
     product(outputs, inputs, rows, dw, (inputs, 1), dy, (1, outputs), x, (inputs, 1), accumulate);
 }
 

@@ -20,6 +20,13 @@ pub fn matmul(a: &[f32], b: &[f32], (m, n, k): (usize, usize, usize), ta: bool, 
     c
 }
 
+/// `x` rounded to bfloat16, to the nearest with ties to even.
+pub fn to_bf16(x: f32) -> f32 {
+    let bits = x.to_bits();
+    let rounded = bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) & 0xffff_0000;
+    if x.is_nan() { x } else { f32::from_bits(rounded) }
+}
+
 /// The error function in f64: its Maclaurin series up to 2, Laplace's continued fraction of erfc beyond
 /// (Abramowitz and Stegun 7.1.5 and 7.1.14).
 pub fn erf(x: f64) -> f64 {

@@ -2,11 +2,11 @@
 //! processor has, and with the same bits on one, two and four threads.
 
 use filbert_kernels::{
-    Activation, AdamW, AttentionShape, Dropout, Isa, NormShape, activation_backward, adamw_update,
-    attention_backward, attention_forward, bias_activation_forward, cross_entropy_backward,
-    cross_entropy_forward, dropout_forward, gather_add, linear_backward_input, linear_backward_weight,
-    linear_forward, norm_backward, norm_forward, reference, softmax_rows, sum_of_squares, sum_rows,
-    sum_rows_by_index,
+    Activation, AdamW, AttentionShape, Bf16, Dropout, Isa, NormShape, Precision, Queries,
+    activation_backward, adamw_update, attention_backward, attention_forward, bias_activation_forward,
+    cross_entropy_backward, cross_entropy_forward, dropout_forward, gather_add, linear_backward_input,
+    linear_backward_weight, linear_forward, norm_backward, norm_forward, reference, softmax_rows,
+    sum_of_squares, sum_rows, sum_rows_by_index,
 };
 
 /// Reproducible values in [-1, 1).
@@ -43,32 +43,55 @@ fn report(failures: &[String]) {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
+/// Every format of products that this processor has.
+fn precisions() -> Vec<Precision> {
+    std::iter::once(Precision::F32).chain(Bf16::available().into_iter().map(Precision::Bf16)).collect()
+}
+
 #[test]
 fn linear_products() {
     let mut failures = Vec::new();
-    for (rows, inputs, outputs) in
-        [(1, 7, 5), (2, 1, 3), (5, 33, 1), (17, 31, 29), (130, 65, 97), (300, 384, 384)]
-    {
-        let (x, w, dy) = (values(rows * inputs, 1), values(outputs * inputs, 2), values(rows * outputs, 3));
-        let shape = (rows, inputs, outputs);
-        let fast = on_pools("linear", || {
-            let (mut y, mut dx, mut dw) =
-                (vec![f32::NAN; rows * outputs], vec![0.5; rows * inputs], vec![0.25; outputs * inputs]);
-            linear_forward(&x, &w, &mut y, rows, inputs, outputs);
-            linear_backward_input(&dy, &w, &mut dx, shape, true);
-            linear_backward_weight(&dy, &x, &mut dw, shape, true);
-            [y, dx, dw].concat()
-        });
-        let mut naive = reference::matmul(&x, &w, (rows, outputs, inputs), false, true);
-        naive.extend(
-            reference::matmul(&dy, &w, (rows, inputs, outputs), false, false).iter().map(|x| x + 0.5),
-        );
-        naive.extend(
-            reference::matmul(&dy, &x, (outputs, inputs, rows), true, false).iter().map(|x| x + 0.25),
-        );
-        let error = farthest(&fast, &naive);
-        if error > 1e-4 {
-            failures.push(format!("{shape:?}: {error}"));
+    for precision in precisions() {
+        for (rows, inputs, outputs) in [
+            (1, 7, 5),
+            (2, 1, 3),
+            (5, 33, 1),
+            (17, 31, 29),
+            (16, 32, 16),
+            (130, 65, 97),
+            (300, 384, 384),
+            (9, 70, 800),
+        ] {
+            let (x, w, dy) =
+                (values(rows * inputs, 1), values(outputs * inputs, 2), values(rows * outputs, 3));
+            let shape = (rows, inputs, outputs);
+            let fast = on_pools("linear", || {
+                let (mut y, mut dx, mut dw) =
+                    (vec![f32::NAN; rows * outputs], vec![0.5; rows * inputs], vec![0.25; outputs * inputs]);
+                linear_forward(precision, &x, &w, &mut y, shape);
+                linear_backward_input(precision, &dy, &w, &mut dx, shape, true);
+                linear_backward_weight(precision, &dy, &x, &mut dw, shape, true);
+                let mut dw2 = vec![f32::NAN; outputs * inputs];
+                linear_backward_weight(precision, &dy, &x, &mut dw2, shape, false);
+                assert!(dw.iter().zip(&dw2).all(|(a, b)| (a - 0.25 - b).abs() < 1e-4), "accumulating adds");
+                [y, dx, dw].concat()
+            });
+            let round = |v: &[f32]| -> Vec<f32> {
+                let f = if precision == Precision::F32 { |x| x } else { reference::to_bf16 };
+                v.iter().map(|&x| f(x)).collect()
+            };
+            let (x, w, dy) = (round(&x), round(&w), round(&dy));
+            let mut naive = reference::matmul(&x, &w, (rows, outputs, inputs), false, true);
+            naive.extend(
+                reference::matmul(&dy, &w, (rows, inputs, outputs), false, false).iter().map(|x| x + 0.5),
+            );
+            naive.extend(
+                reference::matmul(&dy, &x, (outputs, inputs, rows), true, false).iter().map(|x| x + 0.25),
+            );
+            let error = farthest(&fast, &naive);
+            if error > 1e-4 {
+                failures.push(format!("{precision:?} {shape:?}: {error}"));
+            }
         }
     }
     report(&failures);
@@ -78,15 +101,18 @@ fn linear_products() {
 fn a_row_has_the_same_bits_alone_and_among_others() {
     let shapes =
         [(1, 384), (2, 384), (3, 21), (16, 384), (21, 21), (37, 21), (77, 384), (384, 384), (1536, 384)];
-    for (outputs, inputs) in shapes {
-        let (x, w) = (values(300 * inputs, 1), values(outputs * inputs, 2));
-        let mut all = vec![0.0; 300 * outputs];
-        linear_forward(&x, &w, &mut all, 300, inputs, outputs);
-        for (first, rows) in [(0, 1), (64, 1), (3, 2), (9, 5), (7, 13), (20, 31), (0, 130), (1, 299)] {
-            let mut some = vec![0.0; rows * outputs];
-            linear_forward(&x[first * inputs..(first + rows) * inputs], &w, &mut some, rows, inputs, outputs);
-            let same = some.iter().zip(&all[first * outputs..]).all(|(a, b)| a.to_bits() == b.to_bits());
-            assert!(same, "{outputs} outputs of {inputs}, {rows} rows from {first}");
+    for precision in precisions() {
+        for (outputs, inputs) in shapes {
+            let (x, w) = (values(300 * inputs, 1), values(outputs * inputs, 2));
+            let mut all = vec![0.0; 300 * outputs];
+            linear_forward(precision, &x, &w, &mut all, (300, inputs, outputs));
+            for (first, rows) in [(0, 1), (64, 1), (3, 2), (9, 5), (7, 13), (20, 31), (0, 130), (1, 299)] {
+                let mut some = vec![0.0; rows * outputs];
+                let part = &x[first * inputs..(first + rows) * inputs];
+                linear_forward(precision, part, &w, &mut some, (rows, inputs, outputs));
+                let same = some.iter().zip(&all[first * outputs..]).all(|(a, b)| a.to_bits() == b.to_bits());
+                assert!(same, "{precision:?}: {outputs} outputs of {inputs}, {rows} rows from {first}");
+            }
         }
     }
 }
@@ -186,7 +212,7 @@ fn attention_both_ways() {
                 let inputs =
                     [1, 2, 3, 4].map(|seed| values(n, seed).iter().map(|x| x * 2.0).collect::<Vec<f32>>());
                 let [q, k, v, d_out] = &inputs;
-                let shape = AttentionShape { offsets, width, heads, dropout };
+                let shape = AttentionShape { offsets, width, heads, queries: Queries::All, dropout };
                 let fast = on_pools("attention", || {
                     let mut out = vec![f32::NAN; n];
                     let mut log_sums = vec![f32::NAN; n / width * heads];
@@ -212,6 +238,47 @@ fn attention_both_ways() {
 }
 
 #[test]
+fn first_tokens_attend_as_among_all() {
+    for isa in Isa::available() {
+        let (offsets, width, heads): (&[u32], usize, usize) = (&[0, 5, 6, 60], 30, 3);
+        let (tokens, firsts) = (60, [0, 5, 6]);
+        let [q, k, v, d_out] = [1, 2, 3, 4].map(|seed| values(tokens * width, seed));
+        let dropout = Dropout::new(0.0, 0);
+        let rows = |m: &[f32]| {
+            firsts.iter().flat_map(|&i| &m[i * width..(i + 1) * width]).copied().collect::<Vec<_>>()
+        };
+        // A gradient that is zero everywhere but at the first tokens.
+        let mut d_all = vec![0.0; tokens * width];
+        for i in firsts {
+            d_all[i * width..(i + 1) * width].copy_from_slice(&d_out[i * width..(i + 1) * width]);
+        }
+        let run = |queries: Queries, q: &[f32], d_out: &[f32]| {
+            let shape = AttentionShape { offsets, width, heads, queries, dropout };
+            let mut out = vec![f32::NAN; q.len()];
+            let mut log_sums = vec![f32::NAN; q.len() / width * heads];
+            attention_forward(isa, (q, &k, &v), shape, &mut out, Some(&mut log_sums));
+            let (mut dq, mut dk, mut dv) =
+                (vec![f32::NAN; q.len()], vec![f32::NAN; k.len()], vec![f32::NAN; k.len()]);
+            attention_backward(
+                isa,
+                (q, &k, &v),
+                (&out, &log_sums, d_out),
+                shape,
+                (&mut dq, &mut dk, &mut dv),
+            );
+            (out, dq, dk, dv)
+        };
+        let all = run(Queries::All, &q, &d_all);
+        let first = on_pools("attention of first tokens", || {
+            let (out, dq, dk, dv) = run(Queries::First, &rows(&q), &rows(&d_out));
+            [out, dq, dk, dv].concat()
+        });
+        let wanted = [rows(&all.0), rows(&all.1), all.2, all.3].concat();
+        assert!(farthest(&first, &wanted) < 1e-6, "{isa}: {}", farthest(&first, &wanted));
+    }
+}
+
+#[test]
 fn a_sequence_attends_the_same_alone_and_among_others() {
     for isa in Isa::available() {
         let (width, heads) = (32, 2);
@@ -220,7 +287,7 @@ fn a_sequence_attends_the_same_alone_and_among_others() {
             let mut out = vec![0.0; range.len() * width];
             let part = range.start * width..range.end * width;
             let dropout = Dropout::new(0.0, 0);
-            let shape = AttentionShape { offsets, width, heads, dropout };
+            let shape = AttentionShape { offsets, width, heads, queries: Queries::All, dropout };
             attention_forward(isa, (&q[part.clone()], &k[part.clone()], &v[part]), shape, &mut out, None);
             out
         };

@@ -1,6 +1,6 @@
 //! The encoder: embeddings, then post-norm blocks of attention and feed-forward, over a ragged batch.
 
-use filbert_engine::{Activation, Embedding, Error, Linear, Norm, ParamId, Tape, Var};
+use filbert_engine::{Activation, Embedding, Error, Linear, Norm, ParamId, Pooling, Queries, Tape, Var};
 
 use crate::architecture::Architecture;
 use crate::batch::Batch;
@@ -108,23 +108,25 @@ impl Encoder {
         self.layers.get(i).map(Layer::params).unwrap_or_default()
     }
 
-    /// The hidden states after the last layer, `[tokens, width]`. Parts below the first trained one run without
+    /// The hidden states after the last layer: of every token, `[tokens, width]`, or only of the first token of each
+    /// row, `[rows, width]`, for which the last layer then computes one row of queries, attention output and
+    /// feed-forward per sequence, with the same result. Parts below the first trained one run without
     /// dropout, so that what is frozen at the bottom gives a row the same states in every epoch.
     ///
     /// # Errors
     /// If a token id, type or position has no row in its table.
-    pub fn forward(&self, tape: &mut Tape<'_>, batch: &Batch) -> Result<Var, Error> {
-        // tokens: [tokens, width] throughout
+    pub fn forward(&self, tape: &mut Tape<'_>, batch: &Batch, wanted: Queries) -> Result<Var, Error> {
         let trained =
             |tape: &Tape<'_>, ids: &[ParamId]| ids.iter().any(|&id| tape.params().get(id).trainable);
         let mut live = trained(tape, &self.embedding_params());
         let x = tape.embed(self.embedding, &batch.ids, &batch.positions, &batch.types)?;
         let mut x = tape.dropout(&x, if live { self.hidden_dropout } else { 0.0 });
-        for layer in &self.layers {
+        for (i, layer) in self.layers.iter().enumerate() {
             live = live || trained(tape, &layer.params());
             let p = if live { self.hidden_dropout } else { 0.0 };
             let p_attention = if live { self.attention_dropout } else { 0.0 };
-            x = self.layer(tape, layer, &x, batch, (p, p_attention))?;
+            let queries = if i + 1 == self.layers.len() { wanted } else { Queries::All };
+            x = self.layer(tape, layer, &x, (batch, queries), (p, p_attention))?;
         }
         Ok(x)
     }
@@ -133,19 +135,23 @@ impl Encoder {
         &self,
         tape: &mut Tape<'_>,
         layer: &Layer,
-        x: &Var,
-        batch: &Batch,
+        x: &Var, // [tokens, width]
+        (batch, queries): (&Batch, Queries),
         (p, p_attention): (f32, f32),
     ) -> Result<Var, Error> {
+        let asking = match queries {
+            Queries::All => x.clone(),
+            Queries::First => tape.pool(x, &batch.offsets, Pooling::First)?, // [rows, width]
+        };
         let [q, k, v] = layer.query_key_value;
-        let q = tape.linear(x, q, Activation::Identity)?;
+        let q = tape.linear(&asking, q, Activation::Identity)?;
         let k = tape.linear(x, k, Activation::Identity)?;
         let v = tape.linear(x, v, Activation::Identity)?;
-        let context = tape.attention([&q, &k, &v], &batch.offsets, self.heads, p_attention)?;
+        let context = tape.attention([&q, &k, &v], &batch.offsets, (self.heads, queries), p_attention)?;
         drop((q, k, v));
         let projected = tape.linear(&context, layer.attention_output, Activation::Identity)?;
-        let x = tape.norm(&projected, Some(x), layer.attention_norm, p)?;
-        let inner = tape.linear(&x, layer.intermediate, self.activation)?; // [tokens, intermediate]
+        let x = tape.norm(&projected, Some(&asking), layer.attention_norm, p)?;
+        let inner = tape.linear(&x, layer.intermediate, self.activation)?; // [.., intermediate]
         let outer = tape.linear(&inner, layer.output, Activation::Identity)?;
         drop(inner);
         tape.norm(&outer, Some(&x), layer.output_norm, p)

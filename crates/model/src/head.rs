@@ -1,6 +1,6 @@
 //! The classification head: from the hidden states of a row's tokens to its logits.
 
-use filbert_engine::{Activation, Error, Linear, ParamId, Pooling as Rows, Tape, Var};
+use filbert_engine::{Activation, Error, Linear, ParamId, Queries, Tape, Var};
 
 use crate::architecture::Architecture;
 use crate::batch::Batch;
@@ -60,16 +60,24 @@ impl Head {
         self.pooler.into_iter().flat_map(|(l, _)| std::iter::once(l.weight).chain(l.bias)).collect()
     }
 
-    /// One row of hidden states per sequence, `[rows, width]`: what the head's own layers work on.
+    /// The hidden states that pooling needs.
+    pub fn wanted(&self) -> Queries {
+        match self.pooling {
+            Pooling::Pooler | Pooling::Cls => Queries::First,
+            Pooling::Mean => Queries::All,
+        }
+    }
+
+    /// One row per sequence, `[rows, width]`, from the hidden states that are [`wanted`](Self::wanted): what the head's
+    /// own layers work on.
     ///
     /// # Errors
     /// If a row has no token, or the shapes do not fit.
     pub fn pool(&self, tape: &mut Tape<'_>, hidden: &Var, batch: &Batch) -> Result<Var, Error> {
-        let rows = match self.pooling {
-            Pooling::Pooler | Pooling::Cls => Rows::First,
-            Pooling::Mean => Rows::Mean,
-        };
-        tape.pool(hidden, &batch.offsets, rows)
+        match self.wanted() {
+            Queries::First => Ok(hidden.clone()),
+            Queries::All => tape.pool(hidden, &batch.offsets, filbert_engine::Pooling::Mean),
+        }
     }
 
     /// From pooled rows `[rows, width]` to logits `[rows, labels]`.

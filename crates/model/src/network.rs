@@ -147,7 +147,7 @@ impl Network {
     /// # Errors
     /// If a token id, type or position has no row in its table.
     pub fn forward(&self, tape: &mut Tape<'_>, batch: &Batch) -> Result<Var> {
-        let hidden = self.encoder.forward(tape, batch)?;
+        let hidden = self.encoder.forward(tape, batch, self.head.wanted())?;
         let pooled = self.head.pool(tape, &hidden, batch)?;
         Ok(self.head.logits(tape, &pooled)?)
     }
@@ -167,7 +167,7 @@ impl Network {
     /// As for [`forward`](Self::forward).
     pub fn features(&self, context: &Context, batch: &Batch) -> Result<Vec<f32>> {
         let mut tape = Tape::new(context, &self.params, Mode::EVALUATE);
-        let hidden = self.encoder.forward(&mut tape, batch)?;
+        let hidden = self.encoder.forward(&mut tape, batch, self.head.wanted())?;
         Ok(self.head.pool(&mut tape, &hidden, batch)?.value().to_vec())
     }
 

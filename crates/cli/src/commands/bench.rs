@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 use filbert::Watch;
 use filbert_data::{Reader, find_columns};
-use filbert_engine::{Context, Mode, Tape};
+use filbert_engine::{Mode, Tape};
 use filbert_model::{Batch, Encoding, Network};
 use filbert_train::{Input, Settings};
 use serde_json::json;
@@ -31,7 +31,7 @@ fn quantile(times: &mut [f64], q: f64) -> f64 {
 fn file(args: &BenchArgs, common: &Common) -> Result<()> {
     let mut progress = Progress::new(common);
     let (model, data) = (args.model.as_deref().context("--model")?, args.data.as_deref().context("--data")?);
-    let classifier = load(model, args.max_length, &mut progress)?;
+    let classifier = load(model, args.max_length, args.precision, &mut progress)?;
     let mut reader = Reader::open(data, None)?;
     let records = reader.by_ref().take(args.rows.unwrap_or(usize::MAX)).collect::<Result<Vec<_>, _>>()?;
     let named = args.text.clone().map(|t| vec![t]);
@@ -70,8 +70,8 @@ fn file(args: &BenchArgs, common: &Common) -> Result<()> {
         "single_p50_ms": quantile(&mut singles, 0.5),
         "single_p99_ms": quantile(&mut singles, 0.99),
         "peak_memory_mb": peak_mb(),
-        "precision": "f32",
-        "kernel": classifier.kernel(),
+        "precision": classifier.precision().0,
+        "kernel": classifier.precision().1,
         "threads": rayon::current_num_threads(),
     });
     show(common, &result)
@@ -90,7 +90,7 @@ fn train_step(args: &BenchArgs, common: &Common) -> Result<()> {
     let config =
         filbert_model::Config::parse(config.to_string().as_bytes(), std::path::Path::new("(the shape)"))?;
     let mut network = Network::random(config, 2, 0)?;
-    let context = Context::default();
+    let context = filbert::Precision::from(args.precision).context()?.0;
     let rows: Vec<Encoding> = (0..args.batch)
         .map(|row| {
             // Ids spread over the vocabulary as a text's are, by a multiplicative hash.
@@ -125,8 +125,8 @@ fn train_step(args: &BenchArgs, common: &Common) -> Result<()> {
             "step_ms": quantile(&mut step[1..], 0.5),
             "forward_ms": quantile(&mut forward[1..], 0.5),
             "peak_memory_mb": peak_mb(),
-            "precision": "f32",
-            "kernel": context.isa().name(),
+            "precision": context.precision().name(),
+            "kernel": context.kernel(),
             "threads": rayon::current_num_threads(),
         }),
     )

@@ -14,7 +14,7 @@ use crate::progress::Progress;
 pub(crate) fn run(args: &EvalArgs, common: &Common) -> Result<()> {
     let mut progress = Progress::new(common);
     progress.stage("loading the model");
-    let classifier = load(&args.model, args.max_length, &mut progress)?;
+    let classifier = load(&args.model, args.max_length, args.precision, &mut progress)?;
     if let Some(out) = &args.out {
         refuse_model_folder(out, classifier.folder())?;
     }

@@ -12,6 +12,7 @@ use anyhow::Result;
 use filbert::Classifier;
 use filbert_hub::{Resolved, Settings};
 
+use crate::args::PrecisionArg;
 use crate::progress::Progress;
 
 /// The hub's settings, from the environment variables that Hugging Face's own tools read.
@@ -25,8 +26,14 @@ pub(crate) fn resolve(model: &str, progress: &mut Progress) -> Result<Resolved> 
 }
 
 /// The classifier that a `--model` means, reading rows of at most `max_length` tokens.
-pub(crate) fn load(model: &str, max_length: Option<usize>, progress: &mut Progress) -> Result<Classifier> {
+pub(crate) fn load(
+    model: &str,
+    max_length: Option<usize>,
+    precision: PrecisionArg,
+    progress: &mut Progress,
+) -> Result<Classifier> {
     let mut classifier = Classifier::load(resolve(model, progress)?.folder)?;
+    classifier.set_precision(precision.into())?;
     if let Some(tokens) = max_length {
         classifier.set_max_length(tokens)?;
     }

@@ -28,7 +28,7 @@ pub(crate) fn run(args: &PredictArgs, common: &Common) -> Result<()> {
         .into());
     }
     let mut progress = Progress::new(common);
-    let classifier = load(&args.model, args.max_length, &mut progress)?;
+    let classifier = load(&args.model, args.max_length, args.precision, &mut progress)?;
     match &args.input {
         None => texts(args, common, &classifier),
         Some(input) => file(args, common, &classifier, input, &mut progress),

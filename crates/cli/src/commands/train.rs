@@ -18,12 +18,6 @@ pub(crate) fn run(args: &TrainArgs, common: &Common) -> Result<()> {
     drop(filbert_model::folder::SaveFolder::create(&args.out, args.force)?);
     let model = resolve(&args.model, &mut progress)?;
     progress.note(&format!("model: {}", model.source));
-    let context = filbert_engine::Context::default();
-    progress.note(&format!(
-        "computing in f32 with {} kernels on {} threads",
-        context.isa(),
-        rayon::current_num_threads()
-    ));
 
     let mut trainer = Trainer::new(&model.folder).named(&model.source).options(options(args));
     if let Some(data) = &args.data {
@@ -68,6 +62,7 @@ fn options(args: &TrainArgs) -> Options {
         weight_decay: args.weight_decay,
         clip_norm: args.clip_norm,
         seed: args.seed,
+        precision: args.precision.into(),
         positive: args.positive.clone(),
     }
 }

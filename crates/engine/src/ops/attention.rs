@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use filbert_kernels::{AttentionShape, Dropout, attention_backward, attention_forward};
+use filbert_kernels::{AttentionShape, Dropout, Queries, attention_backward, attention_forward};
 
 use crate::tape::{Backward, NodeId, Pass};
 use crate::{Error, Tape, Tensor, Var};
@@ -13,12 +13,14 @@ struct Saved {
     log_sums: Tensor,
     offsets: Arc<[u32]>,
     heads: usize,
+    queries: Queries,
     dropout: Dropout,
 }
 
 impl Tape<'_> {
     /// softmax(q · kᵀ / √d) · v, head by head within each sequence, `[tokens, width]`. `offsets` says where each
-    /// sequence starts, and the number of tokens at the end; `p` is the dropout of the probabilities.
+    /// sequence starts, and the number of tokens at the end; `p` is the dropout of the probabilities. With
+    /// [`Queries::First`], q and the result have one row per sequence, its first token's.
     ///
     /// # Errors
     /// If the shapes or the offsets do not fit, or the heads do not divide the width.
@@ -26,39 +28,45 @@ impl Tape<'_> {
         &mut self,
         [q, k, v]: [&Var; 3],
         offsets: &Arc<[u32]>,
-        heads: usize,
+        (heads, queries): (usize, Queries),
         p: f32,
     ) -> Result<Var, Error> {
         let dropout = self.next_dropout(p);
-        let (tokens, width) = (q.value.rows(), q.value.cols());
+        let (tokens, width) = (k.value.rows(), k.value.cols());
         check_offsets("attention", offsets, tokens)?;
+        let asking = if queries == Queries::All { tokens } else { offsets.len().saturating_sub(1) };
+        if queries == Queries::First && offsets.windows(2).any(|w| w[0] == w[1]) {
+            return Err(Error::Shape { op: "attention", what: "an empty sequence", got: 0, wanted: 1 });
+        }
         if heads == 0 || !width.is_multiple_of(heads) {
             return Err(Error::Shape { op: "attention", what: "heads", got: heads, wanted: width });
         }
-        for (what, x) in [("keys", k), ("values", v)] {
-            if x.value.len() != q.value.len() {
-                return Err(Error::Shape {
-                    op: "attention",
-                    what,
-                    got: x.value.len(),
-                    wanted: q.value.len(),
-                });
+        for (what, x, rows) in [("queries", q, asking), ("values", v, tokens)] {
+            if x.value.rows() != rows || x.value.cols() != width {
+                return Err(Error::Shape { op: "attention", what, got: x.value.len(), wanted: rows * width });
             }
         }
         let isa = self.context.isa();
-        let shape = AttentionShape { offsets, width, heads, dropout };
-        let mut out = self.context.scratch(tokens, width);
+        let shape = AttentionShape { offsets, width, heads, queries, dropout };
+        let mut out = self.context.scratch(asking, width);
         let inputs = (&q.value[..], &k.value[..], &v.value[..]);
         if !self.records(&[q, k, v], &[]) {
             attention_forward(isa, inputs, shape, &mut out, None);
             return Ok(Var::constant(out));
         }
-        let mut log_sums = self.context.scratch(heads, tokens);
+        let mut log_sums = self.context.scratch(heads, asking);
         attention_forward(isa, inputs, shape, &mut out, Some(&mut log_sums));
         let out = Arc::new(out);
         let inputs = [q, k, v].map(|x| (Arc::clone(&x.value), x.node));
-        let saved =
-            Saved { inputs, out: Arc::clone(&out), log_sums, offsets: Arc::clone(offsets), heads, dropout };
+        let saved = Saved {
+            inputs,
+            out: Arc::clone(&out),
+            log_sums,
+            offsets: Arc::clone(offsets),
+            heads,
+            queries,
+            dropout,
+        };
         Ok(self.push_shared(out, saved))
     }
 }
@@ -75,11 +83,12 @@ pub(super) fn check_offsets(op: &'static str, offsets: &[u32], tokens: usize) ->
 
 impl Backward for Saved {
     fn backward(self: Box<Self>, dy: Tensor, pass: &mut Pass<'_>) {
-        let (tokens, width) = (dy.rows(), dy.cols());
-        let shape =
-            AttentionShape { offsets: &self.offsets, width, heads: self.heads, dropout: self.dropout };
-        let [mut dq, mut dk, mut dv] = [(); 3].map(|()| pass.context.scratch(tokens, width));
+        let (asking, width) = (dy.rows(), dy.cols());
+        let Self { offsets, heads, queries, dropout, .. } = &*self;
+        let shape = AttentionShape { offsets, width, heads: *heads, queries: *queries, dropout: *dropout };
         let [(q, q_node), (k, k_node), (v, v_node)] = &self.inputs;
+        let mut dq = pass.context.scratch(asking, width);
+        let [mut dk, mut dv] = [(); 2].map(|()| pass.context.scratch(k.rows(), width));
         attention_backward(
             pass.context.isa(),
             (q, k, v),

@@ -42,7 +42,7 @@ impl Tape<'_> {
             return Err(Error::Shape { op: "linear", what: "x", got: inputs, wanted: weight.width() });
         }
         let mut y = self.context.scratch(rows, outputs);
-        linear_forward(&x.value, &weight.value, &mut y, rows, inputs, outputs);
+        linear_forward(self.context.precision(), &x.value, &weight.value, &mut y, (rows, inputs, outputs));
         let ids: Vec<ParamId> = std::iter::once(layer.weight).chain(layer.bias).collect();
         let records = self.records(&[x], &ids);
         let keeps_input = matches!(activation, Activation::Gelu | Activation::GeluTanh | Activation::Relu);
@@ -74,7 +74,7 @@ impl Tape<'_> {
 
 impl Backward for Saved {
     fn backward(self: Box<Self>, mut dy: Tensor, pass: &mut Pass<'_>) {
-        let isa = pass.context.isa();
+        let (isa, precision) = (pass.context.isa(), pass.context.precision());
         if let Some(activated) = &self.activated {
             activation_backward(isa, &mut dy, activated, self.activation);
         }
@@ -86,11 +86,11 @@ impl Backward for Saved {
         }
         if let Some(x) = &self.x {
             pass.gradients.dense(self.layer.weight, outputs * inputs, |dw, accumulate| {
-                linear_backward_weight(&dy, x, dw, (rows, inputs, outputs), accumulate);
+                linear_backward_weight(precision, &dy, x, dw, (rows, inputs, outputs), accumulate);
             });
         }
         pass.write(self.input, (rows, inputs), |dx, accumulate| {
-            linear_backward_input(&dy, &weight.value, dx, (rows, inputs, outputs), accumulate);
+            linear_backward_input(precision, &dy, &weight.value, dx, (rows, inputs, outputs), accumulate);
         });
     }
 }
