@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// Fine-tunes BERT-family encoders for text classification, measures them honestly and uses them.
 #[derive(Debug, Parser)]
 #[command(name = "filbert", version, args_override_self = true, arg_required_else_help = true)]
-#[command(after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a gate was not met, 130 interrupted.")]
+#[command(after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage.")]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) common: Common,
@@ -222,17 +222,17 @@ pub(crate) struct BenchArgs {
     /// Rows to classify.
     #[arg(long, value_name = "FILE", required_unless_present = "train_step")]
     pub(crate) data: Option<PathBuf>,
-    /// The column of the texts; found if left out.
-    #[arg(long, value_name = "COL")]
-    pub(crate) text: Option<String>,
+    /// The column of the texts, or two for pairs; the model's own, or found, if left out.
+    #[arg(long, value_name = "COL[,COL2]", value_delimiter = ',')]
+    pub(crate) text: Option<Vec<String>>,
     /// The longest row in tokens [default: the model's].
     #[arg(long, value_name = "TOKENS")]
     pub(crate) max_length: Option<usize>,
     /// Only the first rows of the file.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_count)]
     pub(crate) rows: Option<usize>,
     /// Rows classified one by one for the latency.
-    #[arg(long, default_value_t = 300, value_name = "N")]
+    #[arg(long, default_value_t = 300, value_name = "N", value_parser = parse_count)]
     pub(crate) single: usize,
     /// Time one training step and one forward pass of a random encoder instead.
     #[arg(long)]
@@ -337,6 +337,10 @@ fn parse_threads(text: &str) -> Result<usize, String> {
         Ok(n @ 1..=1024) => Ok(n),
         _ => Err("a number of threads from 1 to 1024".to_owned()),
     }
+}
+
+fn parse_count(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&n| n > 0).ok_or_else(|| "a whole number from 1 up".to_owned())
 }
 
 fn parse_freeze(text: &str) -> Result<filbert::Freeze, String> {

@@ -2,6 +2,7 @@
 //! they go through the same definitions, and what was typed wins.
 
 use std::ffi::OsString;
+use std::io::Read as _;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
@@ -20,21 +21,42 @@ pub(crate) fn expand(typed: Vec<OsString>) -> Result<Vec<OsString>> {
     let Some((at, verb)) = verb_at.and_then(|i| Some((i, typed[i].to_str()?))) else { return Ok(typed) };
     let command = root.find_subcommand(verb).context("the verb exists")?;
     let file = path.display();
-    let size = std::fs::metadata(&path).with_context(|| format!("cannot read {file}"))?.len();
-    if size > MAX_BYTES {
-        bail!("{file}: {size} bytes, more than the {MAX_BYTES} that are read; is it the right file?");
+    let read = || -> std::io::Result<String> {
+        if !std::fs::metadata(&path)?.is_file() {
+            return Err(std::io::Error::other("not a regular file"));
+        }
+        let mut text = String::new();
+        std::fs::File::open(&path)?.take(MAX_BYTES + 1).read_to_string(&mut text)?;
+        Ok(text)
+    };
+    let text = read().with_context(|| format!("cannot read {file}"))?;
+    if text.len() as u64 > MAX_BYTES {
+        bail!("{file}: more than the {MAX_BYTES} bytes that are read; is it the right file?");
     }
-    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {file}"))?;
-    let table: toml::Table = text
-        .parse()
-        .map_err(|e: toml::de::Error| anyhow::anyhow!("{file}: not valid TOML: {}", e.message()))?;
+    let table: toml::Table = text.parse().map_err(|e: toml::de::Error| {
+        let at = e.span().map_or(0, |span| span.start.min(text.len()));
+        let line = text.get(..at).map_or(1, |before| before.matches('\n').count() + 1);
+        anyhow::anyhow!("{file}: line {line}: not valid TOML: {}", e.message())
+    })?;
     let names: Vec<&str> =
         command.get_arguments().chain(root.get_arguments()).filter_map(|a| a.get_long()).collect();
+    let typed_flags = typed_flags(&typed[at + 1..], command, &root);
+    let typed_has = |flag: &str| typed_flags.iter().any(|typed| typed == flag);
     let mut added = Vec::new();
     for (key, value) in &table {
         let flag = key.replace('_', "-");
+        // What was typed wins, also over a key that excludes it.
+        let excluded = match flag.as_str() {
+            "data" => ["train", "valid", "test"].iter().any(|f| typed_has(f)),
+            "train" | "valid" | "test" => typed_has("data"),
+            _ => false,
+        };
+        if typed_has(&flag) || excluded {
+            continue;
+        }
         if !names.contains(&flag.as_str()) || flag == "config" {
-            let nearest = names.iter().min_by_key(|name| distance(name, &flag));
+            let nearest =
+                names.iter().min_by_key(|name| distance(name, &flag)).filter(|n| distance(n, &flag) <= 3);
             let hint = nearest.map(|n| format!("; did you mean {n:?}?")).unwrap_or_default();
             bail!("{file}: unknown key {key:?} for {verb}{hint}");
         }
@@ -55,6 +77,21 @@ pub(crate) fn expand(typed: Vec<OsString>) -> Result<Vec<OsString>> {
     all.extend(added.into_iter().map(OsString::from));
     all.extend_from_slice(&typed[at + 1..]);
     Ok(all)
+}
+
+/// The long names of the flags among typed arguments.
+fn typed_flags(typed: &[OsString], verb: &clap::Command, root: &clap::Command) -> Vec<String> {
+    let all: Vec<&clap::Arg> = verb.get_arguments().chain(root.get_arguments()).collect();
+    let mut flags = Vec::new();
+    for argument in typed.iter().take_while(|a| *a != "--").filter_map(|a| a.to_str()) {
+        if let Some(long) = argument.strip_prefix("--") {
+            flags.push(long.split('=').next().unwrap_or(long).to_owned());
+        } else if let Some(short) = argument.strip_prefix('-').and_then(|rest| rest.chars().next()) {
+            let named = all.iter().find(|a| a.get_short() == Some(short)).and_then(|a| a.get_long());
+            flags.extend(named.map(str::to_owned));
+        }
+    }
+    flags
 }
 
 /// The value of the last `--config`.
@@ -113,7 +150,7 @@ mod tests {
         let typed = words(&format!("filbert train --config {} --epochs 2", file.display()));
         let all = expand(typed).unwrap();
         let all: Vec<&str> = all.iter().map(|a| a.to_str().unwrap()).collect();
-        assert_eq!(&all[..6], ["filbert", "train", "--batch-size=8", "--epochs=5", "--force", "--text=a,b"]);
+        assert_eq!(&all[..5], ["filbert", "train", "--batch-size=8", "--force", "--text=a,b"]);
         assert_eq!(&all[all.len() - 2..], ["--epochs", "2"]);
     }
 

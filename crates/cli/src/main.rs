@@ -20,24 +20,46 @@ fn main() -> ExitCode {
     let typed: Vec<std::ffi::OsString> = std::env::args_os().collect();
     let arguments = match config::expand(typed) {
         Ok(arguments) => arguments,
-        Err(error) => {
-            eprintln!("filbert: {error:#}");
-            return ExitCode::from(2);
-        }
+        Err(error) => return failed(&error, false, 2),
     };
     let cli = Cli::parse_from(arguments);
-    match run(&cli) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            let message = if cli.common.verbose { format!("{error:#}") } else { error.to_string() };
-            eprintln!("filbert: {}", output::one_line(&message));
-            if error.chain().any(|e| matches!(e.downcast_ref(), Some(filbert::Error::Usage(_)))) {
-                return ExitCode::from(2);
-            }
-            ExitCode::FAILURE
-        }
+    match std::panic::catch_unwind(|| run(&cli)) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Ok(Err(error)) => failed(&error, cli.common.verbose, if is_usage(&error) { 2 } else { 1 }),
+        Err(_) => failed(&anyhow::anyhow!("this is a fault of filbert's; please report it"), false, 1),
     }
+}
+
+/// Says what went wrong on one line.
+fn failed(error: &anyhow::Error, verbose: bool, code: u8) -> ExitCode {
+    let mut message = if verbose { format!("{error:#}") } else { error.to_string() };
+    // A context says what was done; the reason is the root's.
+    let root = error.root_cause().to_string();
+    if !message.contains(&root) {
+        message.push_str(": ");
+        message.push_str(&root);
+    }
+    progress::say(&format!("filbert: {}", output::one_line(&message)));
+    ExitCode::from(code)
+}
+
+/// True where the arguments, not the world, are at fault.
+fn is_usage(error: &anyhow::Error) -> bool {
+    error.chain().any(|e| {
+        use filbert_data::Error as Data;
+        use filbert_model::Error as Model;
+        matches!(e.downcast_ref(), Some(filbert::Error::Usage(_) | filbert::Error::NoBf16))
+            || matches!(e.downcast_ref(), Some(filbert_train::Error::Setting { .. }))
+            || matches!(
+                e.downcast_ref(),
+                Some(
+                    filbert::Error::Train(filbert_train::Error::Setting { .. })
+                        | filbert::Error::Data(Data::Split { .. })
+                        | filbert::Error::Model(Model::TooManyFrozen { .. })
+                )
+            )
+    })
 }
 
 /// One arm per verb; each command reads from top to bottom.
@@ -63,7 +85,9 @@ fn quiet_caught_panics() {
     std::panic::set_hook(Box::new(move |info| {
         let foreign = info.location().is_some_and(|l| {
             let file = l.file();
-            ["tokenizers", "parquet", "daachorse", "fancy-regex"].iter().any(|name| file.contains(name))
+            ["tokenizers-0.", "parquet-6", "daachorse-1", "fancy-regex-0."]
+                .iter()
+                .any(|name| file.contains(name))
         });
         if !foreign {
             default(info);

@@ -66,7 +66,11 @@ pub(crate) fn estimate(e: &Estimate) -> String {
 /// The main metrics of a report, a line each, the confusion matrix and the report's own notes.
 pub(crate) fn report(title: &str, report: &Report) -> String {
     let m = &report.metrics;
-    let mut out = format!("{title}, {} rows, 95 % intervals\n", report.rows);
+    let mut out = format!("{title}, {} rows, 95 % intervals", report.rows);
+    if let Some(positive) = &report.positive {
+        let _ = write!(out, "; positive: {}", shown(positive, 40));
+    }
+    out.push('\n');
     let mut line = |name: &str, e: Option<&Estimate>| {
         if let Some(e) = e {
             let _ = writeln!(out, "  {name:<18}{}", estimate(e));
@@ -80,7 +84,7 @@ pub(crate) fn report(title: &str, report: &Report) -> String {
     line("PR AUC", m.pr_auc.as_ref());
     line("log loss", Some(&m.log_loss));
     line("Brier score", Some(&m.brier));
-    line("calibration error", Some(&m.ece));
+    line("ECE", Some(&m.ece));
     if let Some(confusion) = report.confusion.as_ref().filter(|c| c.labels.len() <= MAX_SHOWN_LABELS) {
         let names: Vec<String> = confusion.labels.iter().map(|l| shown(l, 16)).collect();
         let width = names.iter().map(|n| n.chars().count()).max().unwrap_or(0).max(7);

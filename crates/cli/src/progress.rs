@@ -1,7 +1,7 @@
 //! Progress on standard error: bars on a terminal, plain lines otherwise, nothing with `--quiet`.
 
 use std::fmt::Write as _;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
 use std::time::{Duration, Instant};
 
 use filbert::{EpochReport, StepReport, Watch};
@@ -45,8 +45,8 @@ impl Progress {
             return;
         }
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{text}")),
-            None => eprintln!("{text}"),
+            Some(bar) => bar.suspend(|| say(text)),
+            None => say(text),
         }
     }
 
@@ -81,6 +81,11 @@ impl Progress {
     }
 }
 
+/// A line on standard error. Where nobody can read it, that is no reason to end a run.
+pub(crate) fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 impl Drop for Progress {
     fn drop(&mut self) {
         self.clear();
@@ -102,7 +107,17 @@ impl Watch for Progress {
 
     fn rows(&mut self, done: usize, all: usize) {
         let (done, all) = (done as u64, all as u64);
-        if self.terminal {
+        if all == 0 {
+            // A stream: nobody knows how many rows it has.
+            let message = format!("{done} rows, {:.0} rows/s", self.rate(done));
+            if self.terminal {
+                let bar = self.start_bar(0, "  {spinner} {msg}");
+                bar.set_message(message);
+                bar.tick();
+            } else if self.due() {
+                self.line(&format!("  {message}"));
+            }
+        } else if self.terminal {
             self.start_bar(all, "  {bar:30} {pos}/{len} rows  {per_sec}  {eta} left").set_position(done);
             if done >= all {
                 self.clear();

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use filbert_data::{LabelMap, ReadOptions, Table};
+use filbert_data::{LabelMap, ReadOptions, Reader, Table};
 use filbert_engine::Context;
 use filbert_eval::{Inputs, Report};
 use filbert_model::folder::{FilbertJson, Folder};
@@ -29,7 +29,7 @@ pub struct Classifier {
 /// The answer for one text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prediction {
-    /// The label: the most likely one, or for two labels with a stored threshold the positive one from there on.
+    /// The most likely label.
     pub label: String,
     /// The label's probability, 0 to 1.
     pub score: f32,
@@ -72,6 +72,9 @@ impl Classifier {
             folder: folder.path().display().to_string(),
             problem: problem.to_owned(),
         };
+        if settings.thresholds.is_some() {
+            return Err(wrong("filbert.json has thresholds, which this version of filbert does not apply"));
+        }
         if !settings.labels.is_empty() && settings.labels != labels {
             return Err(wrong("filbert.json and config.json name different labels"));
         }
@@ -91,7 +94,7 @@ impl Classifier {
         let limit = network.max_tokens();
         let max_length = settings.max_length.unwrap_or(DEFAULT_MAX_LENGTH.min(limit));
         if max_length > limit {
-            return Err(Error::MaxLength { wanted: max_length, limit });
+            return Err(Error::MaxLength { folder: folder.display().to_string(), wanted: max_length, limit });
         }
         Ok(Self {
             network,
@@ -128,7 +131,8 @@ impl Classifier {
     pub fn set_max_length(&mut self, tokens: usize) -> Result<(), Error> {
         let limit = self.network.max_tokens();
         if tokens > limit || tokens == 0 {
-            return Err(Error::MaxLength { wanted: tokens, limit });
+            let folder = self.folder.display().to_string();
+            return Err(Error::MaxLength { folder, wanted: tokens, limit });
         }
         self.max_length = tokens;
         Ok(())
@@ -147,6 +151,12 @@ impl Classifier {
     /// The column of the labels it was trained on, where the folder says.
     pub fn label_column(&self) -> Option<&str> {
         self.settings.label_column.as_deref()
+    }
+
+    /// The columns it was trained on, where all of them are among `columns`.
+    pub fn text_columns_in(&self, columns: &[String]) -> Option<Vec<String>> {
+        let trained = self.text_columns();
+        (!trained.is_empty() && trained.iter().all(|name| columns.contains(name))).then(|| trained.to_vec())
     }
 
     /// The network, for those who want its parameters.
@@ -196,7 +206,7 @@ impl Classifier {
         let probabilities = self.probabilities(&encodings, &mut |_| ())?;
         let rows = probabilities.chunks_exact(self.labels.len().max(1)).zip(&encodings);
         rows.map(|(p, encoding)| {
-            let best = self.decide(p);
+            let best = filbert_eval::argmax(p).unwrap_or(0);
             Ok(Prediction {
                 label: self.labels[best].clone(),
                 score: p[best],
@@ -211,8 +221,8 @@ impl Classifier {
     ///
     /// # Errors
     /// If a text cannot be tokenized.
-    pub fn encode(&self, texts: &[&str]) -> Result<Vec<Encoding>, Error> {
-        Ok(self.tokenizer.encode_batch(texts, None, self.max_length)?)
+    pub fn encode(&self, texts: &[&str], pairs: Option<&[&str]>) -> Result<Vec<Encoding>, Error> {
+        Ok(self.tokenizer.encode_batch(texts, pairs, self.max_length)?)
     }
 
     /// Probabilities of tokenized rows, `[rows, labels]`, temperature applied. `done` is told the number of rows.
@@ -230,18 +240,6 @@ impl Classifier {
         Ok(filbert_eval::softmax_rows(&logits, self.labels.len())?)
     }
 
-    /// The index of the label for these probabilities.
-    fn decide(&self, p: &[f32]) -> usize {
-        let positive = self.positive_label().and_then(|l| self.labels.iter().position(|x| x == l));
-        let thresholds = self.settings.thresholds.as_ref();
-        if let (2, Some(i)) = (p.len(), positive)
-            && let Some(&threshold) = thresholds.and_then(|t| t.get(&self.labels[i]))
-        {
-            return if f64::from(p[i]) >= threshold { i } else { 1 - i };
-        }
-        filbert_eval::argmax(p).unwrap_or(0)
-    }
-
     /// Measures on the labelled rows of a file. Columns that are not named are those the folder was trained on if the
     /// file has them, or else found.
     ///
@@ -254,6 +252,10 @@ impl Classifier {
         label: Option<String>,
         watch: &mut dyn Watch,
     ) -> Result<Evaluation, Error> {
+        let columns = Reader::open(data.as_ref(), None)?.columns().to_vec();
+        let text = text.or_else(|| self.text_columns_in(&columns));
+        let trained = self.label_column().filter(|name| columns.iter().any(|c| c == name));
+        let label = label.or_else(|| trained.map(str::to_owned));
         let options = ReadOptions { text, label, need_label: true, ..ReadOptions::default() };
         let table = Table::read(data.as_ref(), &options)?;
         for note in &table.notes {

@@ -20,12 +20,26 @@ pub enum Error {
     #[error("{0}")]
     Usage(&'static str),
     /// The tokenizer's longest row is shorter than was asked for.
-    #[error("a row may have at most {limit} tokens in this model; {wanted} were asked for with --max-length")]
+    #[error("{folder}: rows of {wanted} tokens at most were asked for; this model reads 1 to {limit}")]
     MaxLength {
+        /// The model folder.
+        folder: String,
         /// What was asked for.
         wanted: usize,
         /// What the model has positions for.
         limit: usize,
+    },
+    /// Loss or gradients stopped being numbers.
+    #[error(
+        "{what}; the batch held lines {lines} of {file}: lower the learning rate (--lr), or look at these rows"
+    )]
+    Diverged {
+        /// What was no number, and when.
+        what: String,
+        /// Where the batch's rows stand.
+        lines: String,
+        /// The file of the training rows.
+        file: String,
     },
     /// The processor cannot multiply bfloat16.
     #[error("--precision bf16 needs a processor with AVX512-BF16 or AMX; use --precision auto or f32")]

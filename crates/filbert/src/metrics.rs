@@ -16,9 +16,11 @@ pub struct Metrics {
     pub valid: Option<Report>,
     /// How long it took.
     pub timing: Timing,
-    /// The number format of the computation.
+    /// The number format of the training's matrix products; each epoch's validation figures are of this format too.
     pub precision: String,
-    /// The instruction set of the kernels.
+    /// The format in which the kept weights were measured, which is the one that `predict` and `eval` use.
+    pub measured_precision: String,
+    /// The kernels of the training's matrix products.
     pub kernel: String,
     /// Threads.
     pub threads: usize,

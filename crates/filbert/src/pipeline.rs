@@ -106,10 +106,11 @@ pub(crate) fn run(job: &Trainer, watch: &mut dyn Watch) -> Result<Trained, Error
     // 4. Training.
     watch.stage("training");
     let mut observer = Watched(&mut watch);
-    let fitted = fit(&mut classifier.network, &context, &train, valid.as_ref(), &settings, &mut observer)?;
+    let fitted = fit(&mut classifier.network, &context, &train, valid.as_ref(), &settings, &mut observer);
+    let fitted = fitted.map_err(|error| with_lines(error, &splits.train))?;
     context.release_memory();
 
-    // 5. Measuring, in f32 as `predict` and `eval` compute. The test rows are read here for the first time.
+    // 5. Measuring, in f32 as `predict` and `eval` compute. Nothing before this looked at how the model answers the test rows.
     let mut measure = |rows: Option<&Rows>, name: &str| -> Result<_, Error> {
         let Some(rows) = rows else { return Ok(None) };
         watch.stage(&format!("measuring on the {name} rows"));
@@ -139,6 +140,7 @@ pub(crate) fn run(job: &Trainer, watch: &mut dyn Watch) -> Result<Trained, Error
             train_rows_per_second: trained_rows / fitted.seconds.max(1e-9),
         },
         precision: context.precision().name().to_owned(),
+        measured_precision: classifier.precision().0.to_owned(),
         kernel: context.kernel().to_owned(),
         threads: filbert_train::threads(),
         seed: options.seed,
@@ -156,6 +158,16 @@ pub(crate) fn run(job: &Trainer, watch: &mut dyn Watch) -> Result<Trained, Error
         notes: watch.notes,
     };
     Ok(Trained { classifier, metrics })
+}
+
+/// The error of a run that diverged, with the rows' places in their file.
+fn with_lines(error: filbert_train::Error, train: &Table) -> Error {
+    let filbert_train::Error::NotFinite { what, step, epoch, rows } = error else { return error.into() };
+    let mut places: Vec<u64> = rows.iter().filter_map(|&row| train.places.get(row)).copied().collect();
+    places.sort_unstable();
+    let lines: Vec<String> = places.iter().map(ToString::to_string).collect();
+    let what = format!("{what} at step {step} of epoch {epoch}");
+    Error::Diverged { what, lines: lines.join(", "), file: train.source.display().to_string() }
 }
 
 /// Tells rows, labels and the positive class; returns the latter for two labels.

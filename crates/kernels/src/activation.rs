@@ -1,5 +1,7 @@
 //! A linear layer's epilogue: bias and activation in one pass over the product, and the way back.
 
+use rayon::prelude::*;
+
 use crate::isa::{Isa, MulAdd, multiversion};
 use crate::math::{erf, exp, tanh};
 use crate::parallel::{CHUNK_ROWS, for_pieces};
@@ -41,13 +43,13 @@ pub fn bias_activation_forward(
     let width = bias.len();
     assert!(width > 0 && y.len().is_multiple_of(width));
     let piece = CHUNK_ROWS * width;
-    for_pieces(y, piece, |_, rows| add_bias(isa, rows, bias));
-    if let Some(pre) = pre {
-        pre.copy_from_slice(y);
-    }
-    if activation != Activation::Identity {
-        for_pieces(y, piece, |_, rows| apply(isa, rows, activation));
-    }
+    let Some(pre) = pre else {
+        for_pieces(y, piece, |_, rows| forward(isa, rows, bias, activation, None));
+        return;
+    };
+    assert_eq!(pre.len(), y.len());
+    let parts = y.par_chunks_mut(piece).zip(pre.par_chunks_mut(piece));
+    parts.for_each(|(rows, pre)| forward(isa, rows, bias, activation, Some(pre)));
 }
 
 /// Multiplies `dy` in place by the derivative of `activation`. `saved` is the value before the activation for
@@ -67,16 +69,23 @@ pub fn activation_backward(isa: Isa, dy: &mut [f32], saved: &[f32], activation: 
     });
 }
 
-multiversion! { fn add_bias(y: &mut [f32], bias: &[f32]) = add_bias_body; }
-multiversion! { fn apply(y: &mut [f32], activation: Activation) = apply_body; }
+multiversion! {
+    fn forward(y: &mut [f32], bias: &[f32], activation: Activation, pre: Option<&mut [f32]>) = forward_body;
+}
 multiversion! { fn backward(dy: &mut [f32], saved: &[f32], activation: Activation) = backward_body; }
 
+/// Row by row, so that a row is still in the first-level cache when its activation is computed.
 #[inline(always)]
-fn add_bias_body<F: MulAdd>(y: &mut [f32], bias: &[f32]) {
-    for row in y.chunks_exact_mut(bias.len()) {
+fn forward_body<F: MulAdd>(y: &mut [f32], bias: &[f32], activation: Activation, mut pre: Option<&mut [f32]>) {
+    let width = bias.len();
+    for (i, row) in y.chunks_exact_mut(width).enumerate() {
         for (y, b) in row.iter_mut().zip(bias) {
             *y += b;
         }
+        if let Some(pre) = pre.as_mut() {
+            pre[i * width..(i + 1) * width].copy_from_slice(row);
+        }
+        apply_body::<F>(row, activation);
     }
 }
 

@@ -45,7 +45,7 @@ pub fn linear_forward(
         let w = View { data: w, row: 1, column: inputs };
         return crate::bf16::product(kind, (rows, outputs, inputs), y, x, w, false);
     }
-    let (m, n) = least_shape(rows, outputs);
+    let (m, n) = least_shape(rows, inputs, outputs);
     if (m, n) != (rows, outputs) && rows > 0 {
         let padded = |matrix: &[f32], len: usize| {
             let mut all = vec![0.0; len];
@@ -64,12 +64,17 @@ pub fn linear_forward(
 }
 
 /// The smallest shape, at least `[rows, outputs]`, that the crate sums like any larger one: it has other paths, with
-/// sums in another order, for vectors and for products of few elements. Zeros fill what is added.
-fn least_shape(rows: usize, outputs: usize) -> (usize, usize) {
-    /// Up to so many elements of a product the crate takes its path for small ones (gemm 0.19).
+/// sums in another order, for vectors, for products of few elements, and for a long depth under a small product.
+/// Zeros fill what is added. The limits are those of gemm 0.19; the tests hold them.
+fn least_shape(rows: usize, inputs: usize, outputs: usize) -> (usize, usize) {
+    /// Up to so many elements of a product the crate takes its path for small ones.
     const FEW: usize = 256;
+    /// Up to so many rows and columns it cuts a depth beyond the next constant in pieces of that length, not evenly.
+    const SMALL_SIDE: usize = 64;
+    const LONG_DEPTH: usize = 512;
     let n = outputs.max(2);
-    (rows.max(2).max(FEW / n + 1), n)
+    let deep = if inputs > LONG_DEPTH && n <= SMALL_SIDE { SMALL_SIDE + 1 } else { 2 };
+    (rows.max(deep).max(FEW / n + 1), n)
 }
 
 /// dx = dy · w, or dx += dy · w where `accumulate`.

@@ -40,6 +40,11 @@ impl Shared {
         Self(data.as_mut_ptr())
     }
 
+    /// A pointer to element `start`, to be written through under the same conditions as [`slice`](Self::slice).
+    pub(crate) fn at(self, start: usize) -> *mut f32 {
+        self.0.wrapping_add(start)
+    }
+
     /// The `len` elements from `start`.
     ///
     /// # Safety

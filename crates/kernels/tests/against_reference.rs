@@ -99,8 +99,24 @@ fn linear_products() {
 
 #[test]
 fn a_row_has_the_same_bits_alone_and_among_others() {
-    let shapes =
-        [(1, 384), (2, 384), (3, 21), (16, 384), (21, 21), (37, 21), (77, 384), (384, 384), (1536, 384)];
+    let shapes = [
+        (1, 384),
+        (2, 384),
+        (3, 21),
+        (16, 384),
+        (21, 21),
+        (37, 21),
+        (77, 384),
+        (384, 384),
+        (1536, 384),
+        (2, 768),
+        (6, 768),
+        (64, 1536),
+        (65, 1536),
+        (40, 3072),
+        (768, 3072),
+        (3, 1024),
+    ];
     for precision in precisions() {
         for (outputs, inputs) in shapes {
             let (x, w) = (values(300 * inputs, 1), values(outputs * inputs, 2));

@@ -25,14 +25,11 @@ pub enum Error {
     /// No rows to train on.
     #[error("there are no rows to train on")]
     NoRows,
-    /// The loss stopped being a number.
-    #[error(
-        "the loss is {loss} at step {step} of epoch {epoch}, on training rows {}: lower --lr, or look at these rows",
-        list(.rows)
-    )]
-    LossNotFinite {
-        /// The loss.
-        loss: f32,
+    /// Loss or gradients stopped being numbers.
+    #[error("{what} at step {step} of epoch {epoch}, on training rows {}", list(.rows))]
+    NotFinite {
+        /// What stopped being a number: the loss, or the gradient of a parameter.
+        what: String,
         /// The step within the epoch, from 1.
         step: usize,
         /// The epoch, from 1.

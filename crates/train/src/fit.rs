@@ -6,7 +6,7 @@ use filbert_engine::{Context, ParamId, Tensor};
 use filbert_model::{Batch, Network};
 
 use crate::infer::{accuracy, features, logits, mean_loss};
-use crate::{EpochReport, Error, Input, Observer, Rows, Settings, StepReport, Trainer};
+use crate::{EpochReport, Error, Input, Observer, Rows, Settings, StepReport, Trainer, Warmup};
 
 /// How a run went.
 #[derive(Debug, Clone)]
@@ -26,7 +26,7 @@ pub struct Fitted {
 ///
 /// # Errors
 /// Senseless settings, no rows, rows that do not fit the network, a loss or gradient that is not finite, or a request
-/// to stop; in the last two the network keeps its weights of the moment.
+/// to stop. After an error the network's weights are of no use.
 pub fn fit(
     network: &mut Network,
     context: &Context,
@@ -42,6 +42,13 @@ pub fn fit(
     if train.is_empty() {
         return Err(Error::NoRows);
     }
+    let steps = settings.steps_per_epoch(train.len());
+    if let Warmup::Steps(warmup) = settings.warmup
+        && warmup > (steps * settings.epochs) as u64
+    {
+        let found = format!("{warmup} steps of {}", steps * settings.epochs);
+        return Err(Error::Setting { what: "the warm-up", found, wanted: "no longer than the training" });
+    }
     let start = Instant::now();
     let cached_trunk = network.trunk_is_frozen();
     let source = Source::new(network, context, train, cached_trunk, observer)?;
@@ -51,7 +58,6 @@ pub fn fit(
         }
         None => None,
     };
-    let steps = settings.steps_per_epoch(train.len());
     let mut trainer = Trainer::new(network, context, settings, train.len());
     let mut epochs: Vec<EpochReport> = Vec::new();
     let mut best: Option<Best> = None;
@@ -66,8 +72,8 @@ pub fn fit(
             }
             let labels: Vec<u32> = rows.iter().map(|&row| train.labels[row]).collect();
             let outcome = trainer.run(source.batch(rows), &labels, true)?;
-            if !outcome.loss.is_finite() || outcome.gradient_norm.is_nan() {
-                return Err(Error::LossNotFinite { loss: outcome.loss, step, epoch, rows: rows.to_vec() });
+            if let Some(what) = outcome.problem {
+                return Err(Error::NotFinite { what, step, epoch, rows: rows.to_vec() });
             }
             total += f64::from(outcome.loss) * rows.len() as f64;
             observer.step(&StepReport {
@@ -90,7 +96,7 @@ pub fn fit(
             None => None,
         };
         let is_best = match (measured, &best) {
-            (Some((loss, _)), Some(best)) => loss < best.loss,
+            (Some((loss, _)), Some(best)) => loss < best.loss || best.loss.is_nan(),
             _ => true,
         };
         if is_best {

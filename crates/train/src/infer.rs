@@ -5,8 +5,11 @@ use filbert_model::{Batch, Encoding, Network};
 
 use crate::Error;
 
-/// Tokens of one batch of inference: enough for full speed, few enough that the activations stay small.
+/// Most tokens of one batch of inference: enough for full speed.
 pub const BATCH_TOKENS: usize = 2_048;
+
+/// Most values of a batch's widest activation; what is wider than BERT-base's gets fewer tokens.
+const BATCH_VALUES: usize = BATCH_TOKENS * 3_072;
 
 /// Logits of every row, `[rows, labels]`. A row's logits do not depend on the others.
 ///
@@ -45,7 +48,9 @@ fn by_length(
     let lengths: Vec<usize> = rows.iter().map(|row| row.ids.len()).collect();
     let mut out = Vec::new();
     let mut finished = 0;
-    for indices in filbert_data::by_length(&lengths, BATCH_TOKENS) {
+    let widest = network.config.intermediate_size.max(network.config.hidden_size);
+    let budget = (BATCH_VALUES / widest.max(1)).clamp(1, BATCH_TOKENS);
+    for indices in filbert_data::by_length(&lengths, budget) {
         let batch = Batch::new(network.architecture, indices.iter().map(|&i| &rows[i]));
         let values = f(&batch)?;
         let width = values.len() / indices.len().max(1);

@@ -34,15 +34,18 @@ fn file(args: &BenchArgs, common: &Common) -> Result<()> {
     let classifier = load(model, args.max_length, args.precision, &mut progress)?;
     let mut reader = Reader::open(data, None)?;
     let records = reader.by_ref().take(args.rows.unwrap_or(usize::MAX)).collect::<Result<Vec<_>, _>>()?;
-    let named = args.text.clone().map(|t| vec![t]);
-    let columns = find_columns(reader.columns(), named.as_deref(), None, false, &records)?;
-    let column = *columns.text.first().context("a text column was found")?;
-    let texts: Vec<_> = records.iter().map(|r| r.get(column).to_text()).collect();
-    let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
+    let named = args.text.clone().or_else(|| classifier.text_columns_in(reader.columns()));
+    let columns = find_columns(reader.columns(), named.as_deref(), None, false, &records)
+        .with_context(|| format!("{}", data.display()))?;
+    let column = |c: usize| records.iter().map(|r| r.get(c).to_text().into_owned()).collect::<Vec<_>>();
+    let texts = column(*columns.text.first().context("a text column was found")?);
+    let pairs = columns.text.get(1).map(|&c| column(c));
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let pairs: Option<Vec<&str>> = pairs.as_ref().map(|p| p.iter().map(String::as_str).collect());
 
     progress.stage("tokenizing");
     let start = Instant::now();
-    let encodings = classifier.encode(&texts)?;
+    let encodings = classifier.encode(&texts, pairs.as_deref())?;
     let tokenize = start.elapsed().as_secs_f64();
     let tokens: usize = encodings.iter().map(|e| e.ids.len()).sum();
 
@@ -79,8 +82,13 @@ fn file(args: &BenchArgs, common: &Common) -> Result<()> {
 
 /// A step and a forward pass of a random encoder, no padding anywhere, dropout on in training.
 fn train_step(args: &BenchArgs, common: &Common) -> Result<()> {
-    if args.batch == 0 || args.length == 0 || args.length > 512 || args.repeats == 0 {
-        bail!("--batch and --repeats must be at least 1, and --length 1 to 512");
+    /// Most tokens of a batch.
+    const MAX_TOKENS: usize = 1 << 20;
+    let tokens = args.batch.saturating_mul(args.length);
+    if tokens == 0 || tokens > MAX_TOKENS || args.length > 512 || args.repeats == 0 {
+        bail!(
+            "--repeats must be at least 1, --length 1 to 512, and --batch times --length 1 to {MAX_TOKENS}"
+        );
     }
     let config = json!({
         "model_type": "bert", "vocab_size": 30_522, "hidden_size": args.width, "num_hidden_layers": args.layers,

@@ -25,7 +25,7 @@ pub(crate) fn run(args: &EvalArgs, common: &Common) -> Result<()> {
     drop(progress);
 
     let mut json = evaluation.report.to_json();
-    json["data"] = json!({"file": args.data, "sha256": evaluation.data_sha256});
+    json["data"] = json!({"file": args.data.display().to_string(), "sha256": evaluation.data_sha256});
     json["truncated_rows"] = json!(evaluation.truncated);
     if let Some(out) = &args.out {
         write(out, &json)?;

@@ -53,7 +53,7 @@ impl Model {
             |p| json!({"name": p.name, "tensors": p.tensors, "parameters": p.parameters, "bytes": p.bytes}),
         );
         json!({
-            "folder": self.folder.path(),
+            "folder": self.folder.path().display().to_string(),
             "model_type": "bert",
             "architectures": c.architectures,
             "layers": c.num_hidden_layers, "width": c.hidden_size, "heads": c.num_attention_heads,

@@ -3,7 +3,6 @@
 mod write;
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -89,38 +88,35 @@ fn file(
     if chunk.is_empty() {
         bail!("{}: no rows", input.display());
     }
-    let known = args.text.clone().or_else(|| {
-        let trained = classifier.text_columns();
-        let has = |name: &String| reader.columns().contains(name);
-        (!trained.is_empty() && trained.iter().all(has)).then(|| trained.to_vec())
-    });
-    let columns = find_columns(reader.columns(), known.as_deref(), None, false, &chunk)?;
+    let known = args.text.clone().or_else(|| classifier.text_columns_in(reader.columns()));
+    let columns = find_columns(reader.columns(), known.as_deref(), None, false, &chunk)
+        .with_context(|| format!("{}", input.display()))?;
     for note in &columns.notes {
         progress.note(note);
     }
     let layout = Layout::new(reader.columns(), classifier.labels(), format, args.raw);
-    let mut writer = RowWriter::new(target.open()?, layout)?;
+    let mut writer = RowWriter::new(target.open()?, layout).with_context(|| target.failed())?;
     let (mut rows, mut cut) = (0usize, 0usize);
     let start = std::time::Instant::now();
     while !chunk.is_empty() {
         let predictions = classify(classifier, &chunk, &columns.text)?;
         for (record, prediction) in chunk.iter().zip(&predictions) {
             cut += usize::from(prediction.truncated);
-            writer.row(reader.columns(), record, prediction)?;
+            writer.row(reader.columns(), record, prediction).with_context(|| target.failed())?;
         }
         rows += chunk.len();
-        progress.rows(rows, rows + 1);
+        progress.rows(rows, 0);
         chunk = next_chunk(&mut reader)?;
     }
-    writer.finish()?;
-    target.commit()?;
+    writer.finish().with_context(|| target.failed())?;
+    target.commit().with_context(|| target.failed())?;
     let seconds = start.elapsed().as_secs_f64();
     progress.note(&format!("{rows} rows in {seconds:.1} s, {:.0} rows/s", rows as f64 / seconds.max(1e-9)));
     if cut > 0 {
         progress.note(&format!("{cut} rows were cut at {} tokens", classifier.max_length()));
     }
     if common.json {
-        let out = args.output.as_ref();
+        let out = args.output.as_ref().map(|path| path.display().to_string());
         return output::print_json(
             &json!({"rows": rows, "truncated_rows": cut, "seconds": seconds, "output": out}),
         );
@@ -164,52 +160,68 @@ fn classify(classifier: &Classifier, records: &[Record], text: &[usize]) -> Resu
     Ok(classifier.predict_pairs(&first, second.as_deref())?)
 }
 
-/// Where rows go: standard output, or a temporary file that is renamed when all is written.
+/// Where rows go: standard output, a temporary file that is renamed when all is written, or, where the output is a
+/// device or a pipe, that itself.
 struct Target {
     path: Option<PathBuf>,
-    temporary: PathBuf,
+    temporary: Option<PathBuf>,
 }
 
 impl Target {
     fn new(output: Option<&Path>) -> Result<Self> {
         let Some(path) = output.filter(|p| *p != Path::new("-")) else {
-            return Ok(Self { path: None, temporary: PathBuf::new() });
+            return Ok(Self { path: None, temporary: None });
         };
+        // A link stays a link: what it points to is replaced.
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+        match std::fs::metadata(&path) {
+            Ok(found) if found.is_dir() => {
+                bail!("{} is a folder; pass a file's name to --output", path.display())
+            }
+            Ok(found) if !found.is_file() => return Ok(Self { path: Some(path), temporary: None }),
+            _ => {}
+        }
         let name = path.file_name().with_context(|| format!("{} is not a file's name", path.display()))?;
         let temporary =
             path.with_file_name(format!(".{}.{}.new", name.to_string_lossy(), std::process::id()));
-        Ok(Self { path: Some(path.to_path_buf()), temporary })
+        Ok(Self { path: Some(path), temporary: Some(temporary) })
     }
 
     fn is_stdout(&self) -> bool {
         self.path.is_none()
     }
 
+    fn failed(&self) -> String {
+        let name = self
+            .path
+            .as_ref()
+            .map_or_else(|| "standard output".to_owned(), |path| path.display().to_string());
+        format!("cannot write {name}")
+    }
+
     fn open(&self) -> Result<Box<dyn std::io::Write>> {
-        if self.is_stdout() {
-            return Ok(Box::new(std::io::stdout().lock()));
-        }
-        let file = std::fs::File::create_new(&self.temporary)
-            .with_context(|| format!("cannot create {}", self.temporary.display()))?;
-        Ok(Box::new(file))
+        let file = match (&self.path, &self.temporary) {
+            (None, _) => return Ok(Box::new(std::io::stdout().lock())),
+            (_, Some(temporary)) => std::fs::File::create_new(temporary),
+            (Some(path), None) => std::fs::File::options().write(true).open(path),
+        };
+        Ok(Box::new(file.with_context(|| self.failed())?))
     }
 
     fn commit(&self) -> Result<()> {
-        let Some(path) = &self.path else {
-            return Ok(std::io::stdout().flush()?);
-        };
-        std::fs::File::open(&self.temporary)
-            .and_then(|file| file.sync_all())
-            .and_then(|()| std::fs::rename(&self.temporary, path))
-            .with_context(|| format!("cannot write {}", path.display()))
+        if let (Some(path), Some(temporary)) = (&self.path, &self.temporary) {
+            std::fs::File::open(temporary)?.sync_all()?;
+            std::fs::rename(temporary, path)?;
+        }
+        Ok(())
     }
 }
 
 impl Drop for Target {
     fn drop(&mut self) {
-        if self.path.is_some() {
+        if let Some(temporary) = &self.temporary {
             // Gone already where the rows were committed.
-            let _ = std::fs::remove_file(&self.temporary);
+            let _ = std::fs::remove_file(temporary);
         }
     }
 }

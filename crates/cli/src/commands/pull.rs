@@ -29,7 +29,7 @@ pub(crate) fn run(args: &PullArgs, common: &Common) -> Result<()> {
             )
             .collect();
         return output::print_json(&json!({
-            "folder": resolved.folder, "source": resolved.source, "revision": resolved.revision,
+            "folder": resolved.folder.display().to_string(), "source": resolved.source, "revision": resolved.revision,
             "bytes": pulled.bytes, "alias": pulled.alias.map(|a| a.name), "files": files,
         }));
     }

@@ -39,7 +39,7 @@ pub(crate) fn run(args: &TrainArgs, common: &Common) -> Result<()> {
 
     if common.json {
         let mut all = trained.metrics().to_json();
-        all["out"] = json!(args.out);
+        all["out"] = json!(args.out.display().to_string());
         all["peak_memory_mb"] = json!(peak_mb());
         return output::print_json(&all);
     }

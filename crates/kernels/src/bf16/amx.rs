@@ -18,6 +18,7 @@ pub(super) use x86::{block, is_available};
 mod x86 {
     use std::arch::asm;
     use std::arch::x86_64::__cpuid_count;
+    use std::mem::MaybeUninit;
     use std::sync::OnceLock;
 
     use super::{Job, Range};
@@ -112,8 +113,19 @@ mod x86 {
     /// # Safety
     /// As for [`block`]; the tile registers must be configured.
     unsafe fn sums(job: Job, rows: (usize, usize), columns: (usize, usize)) {
-        let mut values = [0.0f32; 2 * SIDE * 2 * SIDE];
-        // SAFETY: each pointer covers `depth` tiles of 1,024 bytes, and `values` covers 32 rows of 128 bytes.
+        let (row, column) = (rows.0 * SIDE, columns.0 * SIDE);
+        let whole =
+            row + 2 * SIDE <= job.m && column + 2 * SIDE <= job.n && rows.1 > rows.0 && columns.1 > columns.0;
+        let direct = whole && !job.accumulate;
+        let mut values = MaybeUninit::<[f32; 2 * SIDE * 2 * SIDE]>::uninit();
+        // A whole block goes straight to c, others to `values` first.
+        let (to, stride) = if direct {
+            (job.c.at(row * job.n + column), job.n * 4)
+        } else {
+            (values.as_mut_ptr().cast::<f32>(), STRIDE)
+        };
+        // SAFETY: each left and right pointer covers `depth` tiles of 1,024 bytes; `to` covers 32 rows of 128 bytes at
+        // this stride, in `values` or in the part of c that the caller promised to this task alone.
         unsafe {
             asm!(
                 "tilezero tmm0",
@@ -145,20 +157,25 @@ mod x86 {
                 b1 = inout(reg) job.b.at(columns.1) => _,
                 depth = inout(reg) job.a.depth => _,
                 line = in(reg) 64usize,
-                stride = in(reg) STRIDE,
-                c = in(reg) values.as_mut_ptr(),
-                d = in(reg) values.as_mut_ptr().add(SIDE * 2 * SIDE),
+                stride = in(reg) stride,
+                c = in(reg) to,
+                d = in(reg) to.wrapping_byte_add(SIDE * stride),
                 options(nostack),
             );
+            if direct {
+                return;
+            }
+            // All 32 rows of 32 sums were stored.
+            let values = values.assume_init();
             let tiles = 1 + usize::from(rows.1 > rows.0);
             if columns.1 > columns.0 {
-                job.store(&values[..tiles * SIDE * 2 * SIDE], 2 * SIDE, rows.0 * SIDE, columns.0 * SIDE);
+                job.store(&values[..tiles * SIDE * 2 * SIDE], 2 * SIDE, row, column);
             } else {
                 let mut narrow = [0.0f32; 2 * SIDE * SIDE];
                 for (to, from) in narrow.chunks_exact_mut(SIDE).zip(values.chunks_exact(2 * SIDE)) {
                     to.copy_from_slice(&from[..SIDE]);
                 }
-                job.store(&narrow[..tiles * SIDE * SIDE], SIDE, rows.0 * SIDE, columns.0 * SIDE);
+                job.store(&narrow[..tiles * SIDE * SIDE], SIDE, row, column);
             }
         }
     }

@@ -79,13 +79,23 @@ mod x86 {
                     }
                 }
             }
+            let (first, left) = (row * SIDE + half * ROWS, column * SIDE);
+            if !job.accumulate && first + ROWS <= job.m && left + N * SIDE <= job.n {
+                // The whole block lies inside c, and this task alone writes it.
+                for (r, acc) in acc.into_iter().enumerate() {
+                    for (i, acc) in acc.into_iter().enumerate() {
+                        _mm512_storeu_ps(job.c.at((first + r) * job.n + left + i * SIDE), acc);
+                    }
+                }
+                return;
+            }
             let mut values = [0.0f32; ROWS * WIDE * SIDE];
             for (r, acc) in acc.into_iter().enumerate() {
                 for (i, acc) in acc.into_iter().enumerate() {
                     _mm512_storeu_ps(values.as_mut_ptr().add((r * N + i) * SIDE), acc);
                 }
             }
-            job.store(&values[..ROWS * N * SIDE], N * SIDE, row * SIDE + half * ROWS, column * SIDE);
+            job.store(&values[..ROWS * N * SIDE], N * SIDE, first, left);
         }
     }
 

@@ -69,6 +69,12 @@ impl RowWriter {
     pub(super) fn row(&mut self, columns: &[String], record: &Record, prediction: &Prediction) -> Result<()> {
         match self.layout.format {
             OutputFormat::Csv => {
+                if let Some(late) = columns.get(self.layout.columns.len()) {
+                    anyhow::bail!(
+                        "record {} brings a column {late:?} that the header, written already, has not; write --format jsonl",
+                        record.place
+                    );
+                }
                 for i in 0..self.layout.columns.len() {
                     let text = record.get(i).to_text().into_owned();
                     self.cell(&text);
@@ -83,8 +89,12 @@ impl RowWriter {
             OutputFormat::Jsonl => {
                 let present =
                     columns.iter().enumerate().filter(|(i, _)| !matches!(record.get(*i), Value::Missing));
+                // A column that only later rows bring may clash with a name of ours, which stays the same throughout.
+                let name = |name: &String| {
+                    if self.layout.names.contains(name) { format!("input_{name}") } else { name.clone() }
+                };
                 let mut row: Map<String, serde_json::Value> =
-                    present.map(|(i, name)| (name.clone(), record.get(i).to_json())).collect();
+                    present.map(|(i, column)| (name(column), record.get(i).to_json())).collect();
                 let probabilities: Map<String, serde_json::Value> = self
                     .layout
                     .labels
@@ -94,8 +104,7 @@ impl RowWriter {
                     .collect();
                 let values = [json!(prediction.label), json!(prediction.score), json!(probabilities)];
                 for (name, value) in self.layout.names.iter().zip(values) {
-                    // A later row of JSON lines may bring a column that the first ones had not.
-                    row.insert(unclashed(name.clone(), columns), value);
+                    row.insert(name.clone(), value);
                 }
                 serde_json::to_writer(&mut self.out, &row).map_err(std::io::Error::from)?;
                 Ok(self.out.write_all(b"\n")?)
