@@ -7,7 +7,7 @@ use crate::Error;
 /// The number format of matrix products. Weights, sums, norms, attention and the optimizer are in f32 always.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Precision {
-    /// The best this processor has: bfloat16 where it multiplies it in hardware, else f32. It depends on the processor
+    /// The best this processor has: bfloat16 where it multiplies that faster, else f32. It depends on the processor
     /// alone, never on the data.
     #[default]
     Auto,
@@ -25,10 +25,12 @@ impl Precision {
     pub fn context(self) -> Result<(Context, String), Error> {
         let context = Context::default();
         let isa = context.isa();
-        match (self, Bf16::detect()) {
+        let kind = if self == Self::Bf16 { Bf16::available().pop() } else { Bf16::detect() };
+        match (self, kind) {
             (Self::F32, _) => Ok((context, format!("f32 with {isa} kernels, as told"))),
             (Self::Auto, None) => {
-                Ok((context, format!("f32 with {isa} kernels: this processor has no bfloat16 products")))
+                let why = "this processor has no bfloat16 products, or none that are faster";
+                Ok((context, format!("f32 with {isa} kernels: {why}")))
             }
             (Self::Bf16, None) => Err(Error::NoBf16),
             (told, Some(kind)) => {
