@@ -166,3 +166,60 @@ fn inputs_that_do_not_fit_are_errors() {
     assert!(tape.cross_entropy(&logits, &[2]).is_err(), "a label that is no class");
     assert!(tape.cross_entropy(&logits, &[]).is_err(), "no labels");
 }
+
+/// The loss of one attention layer with a residual norm, pooled, in train mode with a fixed dropout key.
+fn layer_loss(params: &Params, pooling: Pooling, queries: Queries, gradients: Option<&mut Gradients>) -> f32 {
+    let context = Context::default();
+    let id = |name: &str| params.id(name).unwrap();
+    let norm = Norm { gamma: id("gamma"), beta: id("beta"), eps: 1e-5 };
+    let tables =
+        Embedding { word: id("word"), position: id("position"), token_type: None, norm, padding: None };
+    let mut tape = Tape::new(&context, params, Mode::train(11));
+    let (ids, positions): (Arc<[u32]>, Arc<[u32]>) = ([1, 7, 3, 9, 7].into(), [0, 1, 2, 0, 1].into());
+    let offsets: Arc<[u32]> = [0, 3, 5].into();
+    let x = tape.embed(tables, &ids, &positions, &positions).unwrap();
+    let asking = match queries {
+        Queries::All => tape.dropout(&x, 0.2),
+        Queries::First => tape.pool(&x, &offsets, Pooling::First).unwrap(),
+    };
+    let context_rows = tape.attention([&asking, &x, &x], &offsets, (2, queries), 0.3).unwrap();
+    let rows = tape.norm(&context_rows, Some(&asking), norm, 0.2).unwrap();
+    let pooled = if queries == Queries::All { tape.pool(&rows, &offsets, pooling).unwrap() } else { rows };
+    let layer = Linear { weight: id("weight"), bias: Some(id("bias")) };
+    let logits = tape.linear(&pooled, layer, Activation::Gelu).unwrap();
+    let loss = tape.cross_entropy(&logits, &[0, 1]).unwrap();
+    if let Some(gradients) = gradients {
+        tape.backward(&loss.mean, gradients).unwrap();
+    }
+    loss.mean.value()[0]
+}
+
+#[test]
+fn gradients_are_the_slopes_of_the_loss() {
+    for (pooling, queries) in
+        [(Pooling::First, Queries::All), (Pooling::Mean, Queries::All), (Pooling::First, Queries::First)]
+    {
+        let params = params(false);
+        let mut gradients = Gradients::new(&params);
+        layer_loss(&params, pooling, queries, Some(&mut gradients));
+        for (id, p) in params.iter() {
+            let gradient = gradients.get(id).unwrap().to_dense(p.value.len(), p.width());
+            // Every element of the small tensors, a spread of the large one's.
+            for i in (0..p.value.len()).step_by(if p.value.len() > 100 { 5 } else { 1 }) {
+                let at = |step: f32| {
+                    let mut moved = params.clone();
+                    moved.get_mut(id).value[i] += step;
+                    f64::from(layer_loss(&moved, pooling, queries, None))
+                };
+                let slope = (at(4e-3) - at(-4e-3)) / 8e-3;
+                let error = (slope - f64::from(gradient[i])).abs();
+                assert!(
+                    error < 2e-3 + 0.02 * slope.abs(),
+                    "{} [{i}] {pooling:?} {queries:?}: {} {slope}",
+                    p.name,
+                    gradient[i]
+                );
+            }
+        }
+    }
+}

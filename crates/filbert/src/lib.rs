@@ -1,22 +1,35 @@
 //! Fine-tune, measure and use BERT-family text classifiers.
 //!
+//! Fine-tune an encoder on labelled rows and save it as a folder that Hugging Face tools load:
+//!
+//! ```
+//! # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/tiny.rs"));
+//! # fn main() -> Result<(), filbert::Error> {
+//! # let dir = tempfile::tempdir().unwrap();
+//! # write_tiny(dir.path());
+//! # std::env::set_current_dir(dir.path()).unwrap();
+//! let trained = filbert::Trainer::new("encoder").data("rows.csv", "70/15/15").epochs(2).fit()?;
+//! println!("{}", trained.metrics().to_json());
+//! trained.save("my-model", false)?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Load a model folder and classify texts:
 //!
-//! ```no_run
+//! ```
+//! # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/tiny.rs"));
+//! # fn main() -> Result<(), filbert::Error> {
+//! # let dir = tempfile::tempdir().unwrap();
+//! # write_tiny(dir.path());
+//! # std::env::set_current_dir(dir.path()).unwrap();
+//! # filbert::Trainer::new("encoder").data("rows.csv", "80/20").epochs(1).fit()?.save("my-model", false)?;
 //! let classifier = filbert::Classifier::load("my-model")?;
 //! for prediction in classifier.predict(&["paypal.com.login.example", "rust-lang.org"])? {
 //!     println!("{} ({:.3})", prediction.label, prediction.score);
 //! }
-//! # Ok::<(), filbert::Error>(())
-//! ```
-//!
-//! Fine-tune one on labelled rows and save it as a folder that Hugging Face tools load:
-//!
-//! ```no_run
-//! let trained = filbert::Trainer::new("all-MiniLM-L6-v2").data("urls.csv", "70/15/15").epochs(3).fit()?;
-//! println!("{}", trained.metrics().to_json());
-//! trained.save("my-model", false)?;
-//! # Ok::<(), filbert::Error>(())
+//! # Ok(())
+//! # }
 //! ```
 //!
 //! Everything runs on the current rayon pool and gives the same bits on any number of threads.

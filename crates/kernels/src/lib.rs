@@ -4,7 +4,7 @@
 //! Every kernel takes an [`Isa`], the instruction set it may use, chosen once at run time with
 //! [`Isa::detect`]. Work is split over the current rayon pool in pieces whose size depends only on
 //! the problem, so results have the same bits at any number of threads. Each kernel has a naive twin
-//! in [`reference`], and the tests hold one against the other on odd shapes and every instruction set.
+//! in [`mod@reference`], and the tests hold one against the other on odd shapes and every instruction set.
 #![allow(unsafe_code)]
 // A body must be inlined into each instruction set's function, or it is compiled without its features.
 #![allow(clippy::inline_always)]

@@ -32,7 +32,7 @@ struct Saved {
 }
 
 impl Tape<'_> {
-    /// LayerNorm(word[ids] + position[positions] + type[types]), `[tokens, width]`.
+    /// `LayerNorm(word[ids] + position[positions] + type[types])`, `[tokens, width]`.
     ///
     /// # Errors
     /// If the lists differ in length or an id has no row in its table.

@@ -1,0 +1,116 @@
+//! The library as a Rust user meets it: train, save, load, classify, measure.
+
+use filbert::{Classifier, EpochReport, Freeze, Options, Pooling, Precision, StepReport, Trainer, Watch};
+
+include!("support/tiny.rs");
+
+fn options() -> Options {
+    Options { epochs: Some(4), learning_rate: Some(3e-3), precision: Precision::F32, ..Options::default() }
+}
+
+#[test]
+fn train_save_load_classify_and_measure() {
+    let dir = tempfile::tempdir().unwrap();
+    write_tiny(dir.path());
+    let rows = dir.path().join("rows.csv");
+    let trainer = Trainer::new(dir.path().join("encoder")).data(&rows, "70/15/15").options(options());
+    let trained = trainer.fit().unwrap();
+    assert_eq!(trained.metrics().rows.train, 56);
+    let out = dir.path().join("model");
+    trained.save(&out, false).unwrap();
+    assert!(trained.save(&out, false).is_err(), "an existing folder is kept");
+    let classifier = Classifier::load(&out).unwrap();
+    assert_eq!(
+        (classifier.labels(), classifier.positive_label()),
+        (&["high".into(), "low".into()][..], Some("low"))
+    );
+    let texts = ["abc cab", "xyz zyx"];
+    let predictions = classifier.predict(&texts).unwrap();
+    assert_eq!(
+        predictions,
+        trained.classifier().predict(&texts).unwrap(),
+        "saving and loading change nothing"
+    );
+    assert_eq!((&predictions[0].label[..], &predictions[1].label[..]), ("low", "high"));
+    let evaluation = classifier.evaluate_file(&rows).unwrap();
+    assert_eq!(evaluation.report.rows, 80);
+    assert!(classifier.predict(&[] as &[&str]).unwrap().is_empty(), "no texts, no answers");
+}
+
+#[test]
+fn a_watch_is_told_and_can_stop() {
+    #[derive(Default)]
+    struct Count {
+        steps: usize,
+        epochs: usize,
+        notes: usize,
+    }
+    impl Watch for Count {
+        fn note(&mut self, _: &str) {
+            self.notes += 1;
+        }
+        fn step(&mut self, _: &StepReport) {
+            self.steps += 1;
+        }
+        fn epoch(&mut self, _: &EpochReport) {
+            self.epochs += 1;
+        }
+        fn stop(&mut self) -> bool {
+            self.steps == 5
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    write_tiny(dir.path());
+    let trainer = Trainer::new(dir.path().join("encoder"))
+        .data(dir.path().join("rows.csv"), "80/20")
+        .options(options());
+    let mut count = Count::default();
+    let error = trainer.fit_watched(&mut count).unwrap_err().to_string();
+    assert!(error.contains("interrupted at step 2 of epoch 2"), "{error}");
+    assert_eq!((count.steps, count.epochs), (5, 1));
+    assert!(count.notes > 3);
+}
+
+#[test]
+fn every_way_of_freezing_and_pooling_trains() {
+    let dir = tempfile::tempdir().unwrap();
+    write_tiny(dir.path());
+    for freeze in [Freeze::Trunk, Freeze::Embeddings, Freeze::Layers(1)] {
+        for pooling in [Pooling::Pooler, Pooling::Cls, Pooling::Mean] {
+            let options = Options { freeze, pooling, ..options() };
+            let trainer = Trainer::new(dir.path().join("encoder")).data(dir.path().join("rows.csv"), "80/20");
+            let trained = trainer.options(options).fit().unwrap();
+            let out = dir.path().join(format!("{freeze:?}-{pooling:?}"));
+            trained.save(&out, false).unwrap();
+            let loaded = Classifier::load(&out).unwrap();
+            assert_eq!(loaded.pooling(), pooling);
+            let answers =
+                (loaded.predict(&["abc"]).unwrap(), trained.classifier().predict(&["abc"]).unwrap());
+            assert_eq!(answers.0, answers.1, "{freeze:?} {pooling:?}");
+        }
+    }
+}
+
+#[test]
+fn bf16_answers_are_close_to_f32() {
+    let dir = tempfile::tempdir().unwrap();
+    write_tiny(dir.path());
+    let trainer = Trainer::new(dir.path().join("encoder"))
+        .data(dir.path().join("rows.csv"), "80/20")
+        .options(options());
+    trainer.fit().unwrap().save(dir.path().join("m"), false).unwrap();
+    let mut classifier = Classifier::load(dir.path().join("m")).unwrap();
+    let texts = ["abc", "xyz zy", "0 1 2", ""];
+    let exact = classifier.predict(&texts).unwrap();
+    match classifier.set_precision(Precision::Bf16) {
+        Ok(()) => {
+            for (a, b) in exact.iter().zip(classifier.predict(&texts).unwrap()) {
+                assert!(
+                    (a.score - b.score).abs() < 0.05 || a.label != b.label && a.score < 0.55,
+                    "{a:?} {b:?}"
+                );
+            }
+        }
+        Err(error) => assert!(error.to_string().contains("AVX512-BF16 or AMX"), "{error}"),
+    }
+}
