@@ -252,7 +252,10 @@ impl Classifier {
         label: Option<String>,
         watch: &mut dyn Watch,
     ) -> Result<Evaluation, Error> {
-        let columns = Reader::open(data.as_ref(), None)?.columns().to_vec();
+        // A pipe can be read only once, so its columns are found without those of the training.
+        let is_file = data.as_ref().is_file();
+        let columns =
+            if is_file { Reader::open(data.as_ref(), None)?.columns().to_vec() } else { Vec::new() };
         let text = text.or_else(|| self.text_columns_in(&columns));
         let trained = self.label_column().filter(|name| columns.iter().any(|c| c == name));
         let label = label.or_else(|| trained.map(str::to_owned));

@@ -46,12 +46,6 @@ pub const ALIASES: &[Alias] = &[
         about: "12 layers, width 768, 110 M parameters: the original",
         weights_sha256: None,
     },
-    Alias {
-        name: "bert-tiny",
-        hub_id: "prajjwal1/bert-tiny",
-        about: "2 layers, width 128, 4 M parameters: for trying things out",
-        weights_sha256: None,
-    },
 ];
 
 /// The alias called `name`, whatever its case.
