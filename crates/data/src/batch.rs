@@ -24,11 +24,6 @@ pub fn by_length(lengths: &[usize], max_tokens: usize) -> Vec<Vec<usize>> {
     batches
 }
 
-/// `order` cut into batches of `size` rows, the last one shorter. A `size` of 0 counts as 1.
-pub fn fixed(order: &[usize], size: usize) -> Vec<Vec<usize>> {
-    order.chunks(size.max(1)).map(<[usize]>::to_vec).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -42,8 +37,6 @@ mod tests {
         assert_eq!(by_length(&[2, 2], 0), vec![vec![0], vec![1]]);
         assert_eq!(by_length(&[usize::MAX, usize::MAX], usize::MAX), vec![vec![0], vec![1]]);
         assert!(by_length(&[], 8).is_empty());
-        assert_eq!(fixed(&[4, 2, 0], 2), vec![vec![4, 2], vec![0]]);
-        assert_eq!(fixed(&[4, 2], 0), vec![vec![4], vec![2]]);
     }
 
     proptest! {

@@ -208,37 +208,16 @@ fn position(names: &[String], wanted: &str) -> Result<usize, Error> {
 fn closest(names: &[String], wanted: &str) -> Option<String> {
     /// Longer names are not compared letter by letter.
     const LONGEST: usize = 64;
-    let wanted: Vec<char> = plain(wanted).chars().take(LONGEST + 1).collect();
-    let allowed = wanted.len() / 3 + 1;
+    let wanted = plain(wanted);
+    let length = wanted.chars().count();
+    let allowed = length / 3 + 1;
     names
         .iter()
-        .filter_map(|name| {
-            let chars: Vec<char> = plain(name).chars().take(LONGEST + 1).collect();
-            let usable = chars.len() <= LONGEST && wanted.len() <= LONGEST;
-            usable.then(|| (distance(&chars, &wanted), name))
-        })
+        .filter(|name| length <= LONGEST && name.chars().count() <= LONGEST)
+        .map(|name| (strsim::levenshtein(&plain(name), &wanted), name))
         .filter(|(distance, name)| *distance <= allowed && *distance < name.chars().count())
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name.clone())
-}
-
-/// Insertions, deletions and replacements between two words (Levenshtein).
-fn distance(a: &[char], b: &[char]) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut above_left = i;
-        let mut left = i + 1;
-        for (y, cell) in b.iter().zip(row.iter_mut().skip(1)) {
-            let above = *cell;
-            *cell = (above_left + usize::from(x != y)).min(above + 1).min(left + 1);
-            above_left = above;
-            left = *cell;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-    }
-    row.last().copied().unwrap_or(a.len())
 }
 
 /// Lower case, with `_` for spaces and hyphens.
@@ -317,14 +296,5 @@ mod tests {
         assert!(matches!(three, Err(Error::TextColumns { count: 3 })));
         let several = find_columns(&owned(&["message", "tweet", "label"]), None, None, true, &[]);
         assert!(several.unwrap_err().to_string().contains("--text"));
-    }
-
-    #[test]
-    fn distances() {
-        let of = |a: &str, b: &str| distance(&a.chars().collect::<Vec<_>>(), &b.chars().collect::<Vec<_>>());
-        assert_eq!(of("", "abc"), 3);
-        assert_eq!(of("kitten", "sitting"), 3);
-        assert_eq!(of("label", "lable"), 2);
-        assert_eq!(of("same", "same"), 0);
     }
 }

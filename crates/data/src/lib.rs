@@ -2,7 +2,7 @@
 //!
 //! The way through the crate: a [`Reader`] streams [`Record`]s from CSV, TSV, JSON lines, Parquet or plain lines;
 //! [`find_columns`] decides which columns hold text and label; [`Table`] loads them; a [`LabelMap`] turns label
-//! strings into class indices; [`stratified`] splits rows; [`by_length`] and [`fixed`] group them into batches.
+//! strings into class indices; [`stratified`] splits rows; [`by_length`] groups them into batches.
 //!
 //! Invariants. Nothing here knows models, tokenizers or the terminal. Nothing in a file panics, hangs or allocates
 //! past the limits named in [`limits`]; each refusal is an [`Error`] that says what is wrong, where, and what to do.
@@ -24,7 +24,7 @@ mod split;
 mod table;
 mod value;
 
-pub use batch::{by_length, fixed};
+pub use batch::by_length;
 pub use columns::{Columns, find_columns};
 pub use error::Error;
 pub use format::Format;

@@ -156,22 +156,6 @@ impl<'a> Tape<'a> {
         }
         let mut seed = self.context.scratch(1, 1);
         seed[0] = 1.0;
-        self.backward_from(from, seed, gradients)
-    }
-
-    /// Walks back from `from` with the gradient `seed` of its value.
-    ///
-    /// # Errors
-    /// If `seed` has another size than the value.
-    pub fn backward_from(self, from: &Var, seed: Tensor, gradients: &mut Gradients) -> Result<(), Error> {
-        if from.value.len() != seed.len() {
-            return Err(Error::Shape {
-                op: "backward",
-                what: "seed",
-                got: seed.len(),
-                wanted: from.value.len(),
-            });
-        }
         let Some(start) = from.node else { return Ok(()) };
         let mut slots: Vec<Option<Tensor>> = Vec::new();
         slots.resize_with(self.nodes.len(), || None);

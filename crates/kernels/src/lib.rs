@@ -36,4 +36,4 @@ pub use loss::{cross_entropy_backward, cross_entropy_forward, softmax_rows};
 pub use matmul::{Precision, linear_backward_input, linear_backward_weight, linear_forward};
 pub use norm::{NormShape, norm_backward, norm_forward};
 pub use parallel::{CHUNK_ROWS, threads};
-pub use reduce::{add_assign, scale_assign, sum_of_squares, sum_rows};
+pub use reduce::{add_assign, sum_of_squares, sum_rows};

@@ -17,11 +17,6 @@ pub fn add_assign(isa: Isa, a: &mut [f32], b: &[f32]) {
     });
 }
 
-/// a *= factor.
-pub fn scale_assign(isa: Isa, a: &mut [f32], factor: f32) {
-    for_pieces(a, CHUNK_ELEMENTS, |_, a| scale(isa, a, factor));
-}
-
 /// Adds each column's sum over the rows of `x` to `sums`: the gradient of a bias.
 ///
 /// # Panics
@@ -48,20 +43,12 @@ pub fn sum_of_squares(isa: Isa, x: &[f32]) -> f64 {
 }
 
 multiversion! { fn add(a: &mut [f32], b: &[f32]) = add_body; }
-multiversion! { fn scale(a: &mut [f32], factor: f32) = scale_body; }
 multiversion! { fn squares(x: &[f32]) -> f64 = squares_body; }
 
 #[inline(always)]
 fn add_body<F: MulAdd>(a: &mut [f32], b: &[f32]) {
     for (a, b) in a.iter_mut().zip(b) {
         *a += b;
-    }
-}
-
-#[inline(always)]
-fn scale_body<F: MulAdd>(a: &mut [f32], factor: f32) {
-    for a in a {
-        *a *= factor;
     }
 }
 

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
+use crate::architecture::BERT;
 use crate::error::{Error, Result};
 use crate::folder::files::{parse_object, read};
 use keys::Keys;
@@ -34,8 +35,6 @@ pub const MAX_VOCABULARY: usize = 10_000_000;
 pub const MAX_LABELS: usize = 100_000;
 /// Most parameters in all, 16 GB of f32. Each factor alone may be in bounds and their product absurd.
 pub const MAX_PARAMETERS: u64 = 4_000_000_000;
-
-const ARCHITECTURE: &str = "BertForSequenceClassification";
 
 /// The activation between the two linear layers of the feed-forward block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -209,7 +208,7 @@ impl Config {
 
     /// Whether the architecture named in the file has a classification head.
     pub fn has_head(&self) -> bool {
-        self.architectures.iter().any(|a| a == ARCHITECTURE)
+        self.architectures.iter().any(|a| a == BERT.classifier_class)
     }
 
     /// The labels, for a model that is used as a single-label classifier.
@@ -257,8 +256,8 @@ impl Config {
         // transformers 5 calls the key `dtype`, 4 called it `torch_dtype`; both read the older name.
         let dtype = if out.contains_key("dtype") { "dtype" } else { "torch_dtype" };
         for (key, value) in [
-            ("architectures", json!([ARCHITECTURE])),
-            ("model_type", json!("bert")),
+            ("architectures", json!([BERT.classifier_class])),
+            ("model_type", json!(BERT.model_type)),
             ("id2label", Value::Object(id2label)),
             ("label2id", Value::Object(label2id)),
             ("problem_type", json!("single_label_classification")),
@@ -276,8 +275,8 @@ impl Config {
 /// Refuses every model that is no plain BERT encoder, before its sizes are looked at.
 fn check_family(keys: &Keys, architectures: &[String]) -> Result<()> {
     match keys.text("model_type")? {
-        Some("bert") => {}
-        Some(other) => return Err(keys.unsupported("model_type", other, "bert")),
+        Some(found) if found == BERT.model_type => {}
+        Some(other) => return Err(keys.unsupported("model_type", other, BERT.model_type)),
         None if architectures.first().is_some_and(|a| a.starts_with("Bert")) => {}
         None => match architectures.first() {
             Some(other) => return Err(keys.unsupported("architectures", other, "Bert*")),

@@ -37,6 +37,9 @@ pub enum Error {
         /// The rows of the batch, from 0, in the order of the training rows.
         rows: Vec<usize>,
     },
+    /// Loss or gradients of a single step are not numbers; no weight has changed.
+    #[error("{0}")]
+    Step(String),
     /// Training was asked to stop.
     #[error("interrupted at step {step} of epoch {epoch}; nothing was saved")]
     Interrupted {

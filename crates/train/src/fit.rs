@@ -71,10 +71,10 @@ pub fn fit(
                 return Err(Error::Interrupted { step, epoch });
             }
             let labels: Vec<u32> = rows.iter().map(|&row| train.labels[row]).collect();
-            let outcome = trainer.run(source.batch(rows), &labels, true)?;
-            if let Some(what) = outcome.problem {
-                return Err(Error::NotFinite { what, step, epoch, rows: rows.to_vec() });
-            }
+            let outcome = trainer.run(source.batch(rows), &labels, true).map_err(|error| match error {
+                Error::Step(what) => Error::NotFinite { what, step, epoch, rows: rows.to_vec() },
+                other => other,
+            })?;
             total += f64::from(outcome.loss) * rows.len() as f64;
             observer.step(&StepReport {
                 epoch,

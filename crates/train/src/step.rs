@@ -27,8 +27,6 @@ pub struct Trainer<'a> {
 
 /// The outcome of a step: the batch's mean loss, the norm of the gradients and the learning rate.
 pub(crate) struct Outcome {
-    /// What is not finite, if anything; no weight has changed then.
-    pub(crate) problem: Option<String>,
     pub(crate) loss: f32,
     pub(crate) gradient_norm: f32,
     pub(crate) learning_rate: f32,
@@ -82,21 +80,19 @@ impl<'a> Trainer<'a> {
         let loss = tape.cross_entropy(&logits, labels)?;
         let value = loss.mean.value()[0];
         if !value.is_finite() {
-            let problem = Some(format!("the loss is {value}"));
-            return Ok(Outcome { problem, loss: value, gradient_norm: f32::NAN, learning_rate });
+            return Err(Error::Step(format!("the loss is {value}")));
         }
         self.gradients.clear();
         tape.backward(&loss.mean, &mut self.gradients)?;
 
         let isa = self.context.isa();
         let update = self.optimizer.step(isa, &mut self.network.params, &self.gradients, learning_rate);
-        let (gradient_norm, problem) = match update {
-            Ok(norm) => (norm, None),
-            Err(EngineError::NotFinite { parameter, .. }) => {
-                (f32::NAN, Some(format!("the gradient of {parameter} is not finite")))
+        let gradient_norm = update.map_err(|error| match error {
+            EngineError::NotFinite { parameter, .. } => {
+                Error::Step(format!("the gradient of {parameter} is not finite"))
             }
-            Err(other) => return Err(other.into()),
-        };
-        Ok(Outcome { problem, loss: value, gradient_norm, learning_rate })
+            other => other.into(),
+        })?;
+        Ok(Outcome { loss: value, gradient_norm, learning_rate })
     }
 }

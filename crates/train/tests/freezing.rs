@@ -5,7 +5,7 @@ use std::path::Path;
 
 use filbert_engine::{Context, Gradients, Mode, Tape};
 use filbert_model::{Batch, Encoding, Freeze, HeadSource, Network, Pooling};
-use filbert_train::{EpochReport, Observer, Rows, Settings, Silent, fit};
+use filbert_train::{EpochReport, Input, Observer, Rows, Settings, Silent, Trainer, fit};
 
 fn tiny(pooling: Pooling, freeze: Freeze) -> Network {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/tests/golden/tiny");
@@ -97,6 +97,27 @@ fn the_best_epoch_on_validation_rows_is_kept() {
     assert!(losses.0[fitted.best_epoch - 1].1);
     let logits = filbert_train::logits(&network, &context, &valid.encodings, &mut |_| ()).unwrap();
     assert_eq!(filbert_train::mean_loss(&logits, &valid.labels), lowest, "the weights are that epoch's");
+}
+
+#[test]
+fn a_step_that_is_no_number_is_an_error_and_changes_nothing() {
+    let context = Context::default();
+    let mut network = tiny(Pooling::Pooler, Freeze::None);
+    let id = network.params.id("classifier.bias").unwrap();
+    network.params.get_mut(id).value[0] = f32::NAN;
+    let before = network.params.clone();
+    let rows = rows(4);
+    let batch = Batch::new(network.architecture, &rows.encodings);
+    let mut trainer = Trainer::new(&mut network, &context, &Settings::default(), 4);
+    let error = trainer.step(Input::Tokens(batch), &rows.labels, true).unwrap_err().to_string();
+    assert!(error.contains("the loss is NaN"), "{error}");
+    for ((_, after), (_, before)) in network.params.iter().zip(before.iter()) {
+        assert!(
+            after.value.iter().zip(&before.value).all(|(a, b)| a.to_bits() == b.to_bits()),
+            "{}",
+            after.name
+        );
+    }
 }
 
 #[test]

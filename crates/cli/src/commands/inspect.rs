@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 use filbert_model::Config;
+use filbert_model::architecture::BERT;
 use filbert_model::folder::Folder;
 use filbert_model::safetensors::Checkpoint;
 use serde_json::{Value, json};
@@ -54,7 +55,7 @@ impl Model {
         );
         json!({
             "folder": self.folder.path().display().to_string(),
-            "model_type": "bert",
+            "model_type": BERT.model_type,
             "architectures": c.architectures,
             "layers": c.num_hidden_layers, "width": c.hidden_size, "heads": c.num_attention_heads,
             "intermediate": c.intermediate_size, "vocabulary": c.vocab_size, "positions": c.max_position_embeddings,
@@ -143,7 +144,7 @@ impl Part {
 }
 
 fn has_head(checkpoint: &Checkpoint) -> bool {
-    checkpoint.names().any(|name| name == "classifier.weight")
+    checkpoint.info(&format!("{}.weight", BERT.classifier)).is_some()
 }
 
 fn tensors(checkpoint: &Checkpoint) -> Vec<Value> {
@@ -157,7 +158,7 @@ fn parts(checkpoint: &Checkpoint) -> Vec<Part> {
         .into();
     for name in checkpoint.names() {
         let Some(info) = checkpoint.info(name) else { continue };
-        let short = name.strip_prefix("bert.").unwrap_or(name);
+        let short = name.strip_prefix(BERT.prefix).unwrap_or(name);
         let index = match short.split('.').next() {
             Some("embeddings") => 0,
             Some("encoder") => 1,
