@@ -79,5 +79,6 @@ impl Context {
     /// Gives the buffers that are not in use back to the system.
     pub fn release_memory(&self) {
         self.pool.clear();
+        filbert_kernels::release_memory();
     }
 }

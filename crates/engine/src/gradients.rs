@@ -1,6 +1,6 @@
 //! Gradients by parameter: dense, or only the rows of an embedding table that a batch touched.
 
-use filbert_kernels::{Isa, add_assign};
+use filbert_kernels::{Isa, RowSums, add_assign};
 
 use crate::{ParamId, Params};
 
@@ -9,20 +9,23 @@ use crate::{ParamId, Params};
 pub enum Gradient {
     /// As long as the parameter.
     Dense(Vec<f32>),
-    /// Some rows of a table: their numbers in ascending order, and their values one after the other.
-    Rows {
-        /// Row numbers, ascending.
-        rows: Vec<u32>,
-        /// `[rows, width]`.
-        values: Vec<f32>,
-    },
+    /// Some rows of a table.
+    Rows(RowSums),
 }
 
 impl Gradient {
     /// The values, without the zeros of rows that are not held.
     pub fn values(&self) -> &[f32] {
         match self {
-            Self::Dense(values) | Self::Rows { values, .. } => values,
+            Self::Dense(values) => values,
+            Self::Rows(rows) => &rows.sums,
+        }
+    }
+
+    fn into_values(self) -> Vec<f32> {
+        match self {
+            Self::Dense(values) => values,
+            Self::Rows(rows) => rows.sums,
         }
     }
 
@@ -30,9 +33,9 @@ impl Gradient {
     pub fn to_dense(&self, len: usize, width: usize) -> Vec<f32> {
         match self {
             Self::Dense(values) => values.clone(),
-            Self::Rows { rows, values } => {
+            Self::Rows(RowSums { rows, sums, .. }) => {
                 let mut all = vec![0.0; len];
-                for (row, values) in rows.iter().zip(values.chunks_exact(width)) {
+                for (row, values) in rows.iter().zip(sums.chunks_exact(width)) {
                     let at = *row as usize * width;
                     all[at..at + width].copy_from_slice(values);
                 }
@@ -46,7 +49,7 @@ impl Gradient {
 #[derive(Clone, Debug, Default)]
 pub struct Gradients {
     current: Vec<Option<Gradient>>,
-    spare: Vec<Option<Vec<f32>>>,
+    spare: Vec<Option<Gradient>>,
 }
 
 impl Gradients {
@@ -63,65 +66,79 @@ impl Gradients {
     /// Forgets all gradients and keeps their memory.
     pub fn clear(&mut self) {
         for (current, spare) in self.current.iter_mut().zip(&mut self.spare) {
-            if let Some(Gradient::Dense(values)) = current.take() {
-                *spare = Some(values);
+            if let Some(gradient) = current.take() {
+                *spare = Some(gradient);
             }
         }
     }
 
-    /// Lets `write` overwrite (second argument false) or add to (true) a dense gradient of `len` elements.
-    pub(crate) fn dense(&mut self, id: ParamId, len: usize, write: impl FnOnce(&mut [f32], bool)) {
-        if let Some(Gradient::Dense(values)) = &mut self.current[id.0] {
-            write(values, true);
-            return;
+    /// A dense gradient of `len` elements to be added to (true) or, where there is none yet, overwritten (false). To be
+    /// followed by [`put`](Self::put).
+    pub(crate) fn take(&mut self, id: ParamId, len: usize) -> (Vec<f32>, bool) {
+        match self.current[id.0].take() {
+            Some(Gradient::Dense(values)) => (values, true),
+            other => {
+                self.current[id.0] = other;
+                let mut values = self.spare[id.0].take().map(Gradient::into_values).unwrap_or_default();
+                values.resize(len, 0.0);
+                (values, false)
+            }
         }
-        let mut values = self.spare[id.0].take().unwrap_or_default();
-        values.resize(len, 0.0);
-        write(&mut values, false);
+    }
+
+    /// Puts a dense gradient in its place.
+    pub(crate) fn put(&mut self, id: ParamId, values: Vec<f32>) {
         self.current[id.0] = Some(Gradient::Dense(values));
     }
 
     /// Lets `add` add to a dense gradient that starts at zero.
     pub(crate) fn dense_sum(&mut self, id: ParamId, len: usize, add: impl FnOnce(&mut [f32])) {
-        self.dense(id, len, |values, accumulate| {
-            if !accumulate {
-                values.fill(0.0);
-            }
-            add(values);
-        });
+        let (mut values, adds) = self.take(id, len);
+        if !adds {
+            values.fill(0.0);
+        }
+        add(&mut values);
+        self.put(id, values);
     }
 
-    /// Adds to the rows of a table; `rows` ascend.
-    pub(crate) fn add_rows(&mut self, isa: Isa, id: ParamId, rows: Vec<u32>, values: Vec<f32>, width: usize) {
+    /// Memory for the rows of a table, as of the last batch.
+    pub(crate) fn spare_rows(&mut self, id: ParamId) -> RowSums {
+        match self.spare[id.0].take() {
+            Some(Gradient::Rows(rows)) => rows,
+            _ => RowSums::default(),
+        }
+    }
+
+    /// Adds to the rows of a table.
+    pub(crate) fn add_rows(&mut self, isa: Isa, id: ParamId, new: RowSums, width: usize) {
         let merged = match self.current[id.0].take() {
-            None => Gradient::Rows { rows, values },
+            None => Gradient::Rows(new),
             Some(Gradient::Dense(mut all)) => {
-                for (row, values) in rows.iter().zip(values.chunks_exact(width)) {
+                for (row, values) in new.rows.iter().zip(new.sums.chunks_exact(width)) {
                     let at = *row as usize * width;
                     add_assign(isa, &mut all[at..at + width], values);
                 }
                 Gradient::Dense(all)
             }
-            Some(Gradient::Rows { rows: old, values: old_values }) => {
-                merge(isa, (&old, &old_values), (&rows, &values), width)
-            }
+            Some(Gradient::Rows(old)) => Gradient::Rows(merge(isa, &old, &new, width)),
         };
         self.current[id.0] = Some(merged);
     }
 }
 
 /// The union of two sets of rows, those in both added.
-fn merge(isa: Isa, a: (&[u32], &[f32]), b: (&[u32], &[f32]), width: usize) -> Gradient {
-    let mut rows = [a.0, b.0].concat();
-    rows.sort_unstable();
-    rows.dedup();
-    let mut values = vec![0.0; rows.len() * width];
-    for (from, from_values) in [a, b] {
-        for (row, from) in from.iter().zip(from_values.chunks_exact(width)) {
-            if let Ok(at) = rows.binary_search(row) {
-                add_assign(isa, &mut values[at * width..(at + 1) * width], from);
+fn merge(isa: Isa, a: &RowSums, b: &RowSums, width: usize) -> RowSums {
+    let mut all = RowSums::default();
+    all.rows = [&a.rows[..], &b.rows].concat();
+    all.rows.sort_unstable();
+    all.rows.dedup();
+    all.sums = vec![0.0; all.rows.len() * width];
+    for from in [a, b] {
+        for (row, values) in from.rows.iter().zip(from.sums.chunks_exact(width)) {
+            if let Ok(at) = all.rows.binary_search(row) {
+                add_assign(isa, &mut all.sums[at * width..(at + 1) * width], values);
             }
         }
     }
-    Gradient::Rows { rows, values }
+    all
 }

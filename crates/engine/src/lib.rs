@@ -19,7 +19,7 @@ mod tensor;
 
 pub use context::{Context, Device};
 pub use error::Error;
-pub use filbert_kernels::{Activation, Bf16, Precision, Queries};
+pub use filbert_kernels::{Activation, Bf16, Isa, Precision, Queries, RowSums, threads, together};
 pub use gradients::{Gradient, Gradients};
 pub use ops::{Embedding, Linear, Loss, Norm, Pooling};
 pub use optimizer::{AdamWSettings, Optimizer};

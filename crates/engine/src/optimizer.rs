@@ -5,13 +5,9 @@
 //! by [`Optimizer::touch`] for the rows of a batch, by [`Optimizer::settle`] for all. A row that once had a gradient
 //! is updated in every step, as dense AdamW does.
 
-use filbert_kernels::{AdamW, AdamWUpdate, Isa, adamw_update, sum_of_squares};
-use rayon::prelude::*;
+use filbert_kernels::{AdamW, AdamWUpdate, Isa, RowUpdate, adamw_update, adamw_update_rows, sum_of_squares};
 
 use crate::{Error, Gradient, Gradients, ParamId, Params};
-
-/// Rows of a table that one task looks at.
-const ROWS_PER_TASK: usize = 256;
 
 /// The constants of AdamW.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -49,6 +45,8 @@ struct State {
     /// For a table: which rows ever had a gradient, and what the others are to be multiplied by.
     touched: Vec<bool>,
     owed: f64,
+    /// Where a row's gradient stands in the current step.
+    place: Vec<u32>,
 }
 
 impl Optimizer {
@@ -84,11 +82,11 @@ impl Optimizer {
 
     /// Pays all decay that is owed. To be called before the weights are evaluated or saved.
     pub fn settle(&mut self, params: &mut Params) {
-        for (id, param) in params.iter_mut() {
+        for (id, param) in params.trained_mut() {
             let state = &mut self.states[id.0];
             if state.owed != 1.0 {
                 let (width, factor) = (param.width(), state.owed as f32);
-                let rows = param.value.par_chunks_mut(width).zip(&state.touched).with_min_len(ROWS_PER_TASK);
+                let rows = param.value.chunks_mut(width).zip(&state.touched);
                 rows.filter(|(_, touched)| !**touched)
                     .for_each(|(row, _)| row.iter_mut().for_each(|x| *x *= factor));
                 state.owed = 1.0;
@@ -121,7 +119,7 @@ impl Optimizer {
         let gradient_scale = (self.settings.clip_norm / (norm + 1e-6)).min(1.0);
         self.step += 1;
         let AdamWSettings { beta1, beta2, eps, weight_decay, .. } = self.settings;
-        for (id, param) in params.iter_mut().filter(|(_, p)| p.trainable) {
+        for (id, param) in params.trained_mut() {
             let decay = if param.decay { weight_decay } else { 0.0 };
             let adam = AdamW { lr, beta1, beta2, eps, decay, step: self.step, gradient_scale };
             let (width, state) = (param.width(), &mut self.states[id.0]);
@@ -135,14 +133,7 @@ impl Optimizer {
                     adamw_update(isa, &mut param.value, &mut state.m, &mut state.v, None, &update);
                 }
                 gradient => {
-                    let (rows, values) = match gradient {
-                        Some(Gradient::Rows { rows, values }) => (rows.clone(), &values[..]),
-                        Some(Gradient::Dense(values)) => {
-                            ((0..state.touched.len() as u32).collect(), &values[..])
-                        }
-                        None => (Vec::new(), &[][..]),
-                    };
-                    state.update_rows(isa, &mut param.value, (&rows, values), width, &update);
+                    state.update_rows(isa, &mut param.value, gradient, width, &update);
                     state.owed *= 1.0 - f64::from(lr) * f64::from(decay);
                 }
             }
@@ -166,32 +157,46 @@ impl State {
         &mut self,
         isa: Isa,
         table: &mut [f32],
-        (rows, values): (&[u32], &[f32]),
+        gradient: Option<&Gradient>,
         width: usize,
         update: &AdamWUpdate,
     ) {
         let factor = self.owed as f32;
-        let mut place = vec![u32::MAX; self.touched.len()];
+        let values = gradient.map_or(&[][..], Gradient::values);
+        let rows = match gradient {
+            Some(Gradient::Rows(sums)) => &sums.rows[..],
+            _ => &[],
+        };
+        let is_dense = matches!(gradient, Some(Gradient::Dense(_)));
+        self.place.resize(self.touched.len(), NOWHERE);
         for (i, &row) in rows.iter().enumerate() {
-            place[row as usize] = i as u32;
+            self.place[row as usize] = i as u32;
         }
-        table
-            .par_chunks_mut(width)
-            .zip(self.m.par_chunks_mut(width))
-            .zip(self.v.par_chunks_mut(width))
-            .zip(self.touched.par_iter_mut().zip(&place))
-            .with_min_len(ROWS_PER_TASK)
-            .for_each(|(((p, m), v), (touched, &place))| {
-                let g = (place != u32::MAX).then(|| &values[place as usize * width..][..width]);
-                if g.is_some() && !*touched {
-                    *touched = true;
-                    for x in p.iter_mut() {
-                        *x *= factor;
-                    }
+        let (touched, place) = (&self.touched, &self.place);
+        adamw_update_rows(isa, (table, &mut self.m, &mut self.v), width, update, |row| {
+            let at = match place[row] {
+                NOWHERE if is_dense => Some(row),
+                NOWHERE => None,
+                at => Some(at as usize),
+            };
+            match (at, touched[row]) {
+                (None, false) => RowUpdate::Skip,
+                (None, true) => RowUpdate::Update(1.0, None),
+                (Some(at), touched) => {
+                    let owed = if touched { 1.0 } else { factor };
+                    RowUpdate::Update(owed, Some(&values[at * width..(at + 1) * width]))
                 }
-                if *touched {
-                    adamw_update(isa, p, m, v, g, update);
-                }
-            });
+            }
+        });
+        if is_dense {
+            self.touched.fill(true);
+        }
+        for &row in rows {
+            self.touched[row as usize] = true;
+            self.place[row as usize] = NOWHERE;
+        }
     }
 }
+
+/// The place of a row that has no gradient.
+const NOWHERE: u32 = u32::MAX;

@@ -1,6 +1,9 @@
 //! Named parameters: the weights of a model, in a fixed order, each with its shape and whether it is trained.
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use filbert_kernels::{Isa, Packed, Precision, Weight, pack_weight};
 
 use crate::Error;
 
@@ -33,11 +36,18 @@ impl Param {
 }
 
 /// The parameters of a model.
+///
+/// Beside each weight stands what inference made of it for its products, until the weight is next handed out to be changed.
 #[derive(Clone, Debug, Default)]
 pub struct Params {
     list: Vec<Param>,
     by_name: HashMap<String, ParamId>,
+    packed: Vec<PackedOnce>,
 }
+
+/// A weight packed for products in f32 and in bfloat16, where they were asked for.
+#[derive(Clone, Debug, Default)]
+struct PackedOnce([OnceLock<Packed>; 2]);
 
 impl Params {
     /// Adds a parameter.
@@ -54,6 +64,7 @@ impl Params {
             return Err(Error::DuplicateParameter(param.name));
         }
         self.list.push(param);
+        self.packed.push(PackedOnce::default());
         Ok(id)
     }
 
@@ -64,6 +75,7 @@ impl Params {
 
     /// The parameter at `id`, to be changed.
     pub fn get_mut(&mut self, id: ParamId) -> &mut Param {
+        self.packed[id.0] = PackedOnce::default();
         &mut self.list[id.0]
     }
 
@@ -77,9 +89,31 @@ impl Params {
         self.list.iter().enumerate().map(|(i, p)| (ParamId(i), p))
     }
 
-    /// All parameters, to be changed.
-    pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = (ParamId, &mut Param)> {
-        self.list.iter_mut().enumerate().map(|(i, p)| (ParamId(i), p))
+    /// The parameters that are trained, to be changed.
+    pub(crate) fn trained_mut(&mut self) -> impl Iterator<Item = (ParamId, &mut Param)> {
+        let all = self.list.iter_mut().zip(&mut self.packed).enumerate();
+        all.filter(|(_, (p, _))| p.trainable).map(|(i, (p, packed))| {
+            *packed = PackedOnce::default();
+            (ParamId(i), p)
+        })
+    }
+
+    /// The weight of shape (inputs, outputs), packed for products on this instruction set and in this precision. It is
+    /// packed once, until [`get_mut`](Self::get_mut) or an update hands it out to be changed.
+    pub(crate) fn packed(
+        &self,
+        id: ParamId,
+        isa: Isa,
+        precision: Precision,
+        shape: (usize, usize),
+    ) -> Weight<'_> {
+        let once = &self.packed[id.0].0[usize::from(precision != Precision::F32)];
+        Weight::Packed(once.get_or_init(|| pack_weight(isa, precision, self.value(id), shape)))
+    }
+
+    /// Frees what inference packed.
+    pub fn release_packed(&mut self) {
+        self.packed.fill_with(PackedOnce::default);
     }
 
     /// The number of parameters' tensors.

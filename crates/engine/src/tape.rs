@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use filbert_kernels::{Dropout, add_assign};
+use filbert_kernels::{Dropout, Weight, add_assign};
 
 use crate::{Context, Error, Gradients, ParamId, Params, Tensor};
 
@@ -75,22 +75,18 @@ impl Pass<'_> {
         }
     }
 
-    /// Lets `write` overwrite (second argument false) or add to (true) the gradient of `node`.
-    pub(crate) fn write(
-        &mut self,
-        node: Option<NodeId>,
-        shape: (usize, usize),
-        write: impl FnOnce(&mut Tensor, bool),
-    ) {
-        let Some(NodeId(i)) = node else { return };
-        match &mut self.slots[i] {
-            Some(sum) => write(sum, true),
-            empty => {
-                let mut fresh = self.context.scratch(shape.0, shape.1);
-                write(&mut fresh, false);
-                *empty = Some(fresh);
-            }
+    /// The gradient of `node` to be added to (true) or, where there is none yet, a fresh one to be overwritten (false).
+    /// To be followed by [`put`](Self::put).
+    pub(crate) fn take(&mut self, node: NodeId, shape: (usize, usize)) -> (Tensor, bool) {
+        match self.slots[node.0].take() {
+            Some(sum) => (sum, true),
+            None => (self.context.scratch(shape.0, shape.1), false),
         }
+    }
+
+    /// Puts the gradient of `node` in its place.
+    pub(crate) fn put(&mut self, node: NodeId, gradient: Tensor) {
+        self.slots[node.0] = Some(gradient);
     }
 }
 
@@ -117,6 +113,14 @@ impl<'a> Tape<'a> {
     /// The weights.
     pub fn params(&self) -> &Params {
         self.params
+    }
+
+    /// A weight for a product: packed once where it stays as it is, because it is frozen or nothing is trained.
+    pub(crate) fn weight(&self, id: ParamId, shape: (usize, usize)) -> Weight<'a> {
+        if self.mode.record && self.params.trains(id) {
+            return Weight::Plain(self.params.value(id));
+        }
+        self.params.packed(id, self.context.isa(), self.context.precision(), shape)
     }
 
     /// True where the way back must be remembered for an operation on `inputs` and `params`.

@@ -1,14 +1,18 @@
-//! Rates of a linear layer's three products at MiniLM's and BERT-base's shapes, in GFLOP/s, beside the rate of
-//! fused multiply-adds on registers alone: the processor's limit. `make bench` runs it.
+//! Rates of a linear layer's three products at MiniLM's and BERT-base's shapes, packing included, in GFLOP/s, on every
+//! instruction set and number format of this processor, beside the rate of the multiply-adds alone, on registers: the
+//! processor's limit. `make bench` runs it.
 
 use std::hint::black_box;
 use std::time::Instant;
 
-use filbert_kernels::{Bf16, Isa, Precision, linear_backward_input, linear_backward_weight, linear_forward};
+use filbert_kernels::{
+    Bf16, Epilogue, Isa, LinearGradients, Precision, Target, Weight, linear_backward, linear_forward,
+    multiply_adds, pack_weight, threads, together,
+};
 use rayon::prelude::*;
 
 /// Each figure is the best of the runs within this time.
-const SECONDS: f64 = 0.5;
+const SECONDS: f64 = 0.25;
 
 fn best(mut f: impl FnMut()) -> f64 {
     f();
@@ -22,55 +26,61 @@ fn best(mut f: impl FnMut()) -> f64 {
     best
 }
 
-/// Independent chains of multiply-adds, as many as hide the instruction's latency, on every thread.
-fn peak() -> f64 {
-    const LANES: usize = 192;
-    const ROUNDS: usize = 200_000;
-    let chains = |seed: usize| {
-        let mut acc = [1.0f32; LANES];
-        let (a, b) = (black_box(0.999_f32), black_box(1e-3_f32));
-        for _ in 0..ROUNDS {
-            for x in &mut acc {
-                *x = x.mul_add(a, b);
-            }
-        }
-        black_box(acc[seed % LANES])
-    };
-    let threads = filbert_kernels::threads();
+/// The rate of multiply-adds on registers, on all threads.
+fn peak(isa: Isa, precision: Precision) -> f64 {
+    let rounds = 500_000;
+    let one = || (0..threads()).into_par_iter().map(|_| multiply_adds(isa, precision, rounds)).sum::<f64>();
+    let operations = one();
     let seconds = best(|| {
-        let sum: f32 = (0..threads).into_par_iter().map(chains).sum();
-        black_box(sum);
+        black_box(one());
     });
-    2.0 * (LANES * ROUNDS * threads) as f64 / seconds / 1e9
+    operations / seconds / 1e9
 }
 
 fn main() {
-    println!("{} threads, {} kernels", filbert_kernels::threads(), Isa::detect());
-    if cfg!(target_feature = "fma") {
-        println!("multiply-adds on registers: {:.0} GFLOP/s", peak());
-    } else {
-        println!("multiply-adds on registers: build with RUSTFLAGS=-Ctarget-cpu=native to measure");
+    println!("{} threads", threads());
+    println!(
+        "{:>11} {:>5} {:>5} {:>5} {:>9} {:>9} {:>9} {:>9} {:>7}",
+        "kernel", "rows", "in", "out", "forward", "packed w", "d input", "d weight", "limit"
+    );
+    for isa in Isa::available() {
+        rates(isa, Precision::F32, isa.name());
     }
-    println!("{:>6} {:>6} {:>6} {:>10} {:>10} {:>10}", "rows", "in", "out", "forward", "d input", "d weight");
-    for precision in std::iter::once(Precision::F32).chain(Bf16::available().into_iter().map(Precision::Bf16))
-    {
-        println!("{precision:?}");
-        rates(precision);
+    for kind in Bf16::available() {
+        rates(Isa::detect(), Precision::Bf16(kind), kind.name());
     }
 }
 
-fn rates(precision: Precision) {
+fn rates(isa: Isa, precision: Precision, name: &str) {
+    let limit = peak(isa, precision);
     for rows in [32, 416, 1_024, 4_096] {
         for (inputs, outputs) in [(384, 384), (384, 1_536), (1_536, 384), (768, 3_072)] {
             let (x, w) = (vec![0.5f32; rows * inputs], vec![0.25f32; outputs * inputs]);
             let mut y = vec![0.5f32; rows * outputs];
             let (mut dx, mut dw) = (vec![0.0f32; rows * inputs], vec![0.0f32; outputs * inputs]);
-            let rate = |seconds: f64| 2.0 * (rows * inputs * outputs) as f64 / seconds / 1e9;
-            let forward = rate(best(|| linear_forward(precision, &x, &w, &mut y, (rows, inputs, outputs))));
+            let packed = pack_weight(isa, precision, &w, (inputs, outputs));
             let shape = (rows, inputs, outputs);
-            let input = rate(best(|| linear_backward_input(precision, &y, &w, &mut dx, shape, false)));
-            let weight = rate(best(|| linear_backward_weight(precision, &y, &x, &mut dw, shape, false)));
-            println!("{rows:>6} {inputs:>6} {outputs:>6} {forward:>10.0} {input:>10.0} {weight:>10.0}");
+            let rate = |seconds: f64| 2.0 * (rows * inputs * outputs) as f64 / seconds / 1e9;
+            let (forward, from_packed, input, weight) = together(|| {
+                let mut forward = |w: Weight<'_>| {
+                    best(|| linear_forward(isa, precision, &x, w, &mut y, shape, Epilogue::default()))
+                };
+                let (forward, from_packed) = (forward(Weight::Plain(&w)), forward(Weight::Packed(&packed)));
+                let input = best(|| {
+                    let dx = Target { to: &mut dx, adds: false };
+                    let only = LinearGradients { input: Some((dx, &w)), ..LinearGradients::default() };
+                    linear_backward(isa, precision, &y, shape, only);
+                });
+                let weight = best(|| {
+                    let dw = Target { to: &mut dw, adds: false };
+                    let only = LinearGradients { weight: Some((dw, &x)), ..LinearGradients::default() };
+                    linear_backward(isa, precision, &y, shape, only);
+                });
+                (rate(forward), rate(from_packed), rate(input), rate(weight))
+            });
+            println!(
+                "{name:>11} {rows:>5} {inputs:>5} {outputs:>5} {forward:>9.0} {from_packed:>9.0} {input:>9.0} {weight:>9.0} {limit:>7.0}"
+            );
         }
     }
 }

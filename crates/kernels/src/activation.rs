@@ -1,15 +1,14 @@
 //! A linear layer's epilogue: bias and activation in one pass over the product, and the way back.
 
-use rayon::prelude::*;
-
 use crate::isa::{Isa, MulAdd, multiversion};
 use crate::math::{erf, exp, tanh};
-use crate::parallel::{CHUNK_ROWS, for_pieces};
+use crate::parallel::for_pieces;
 
 /// The function applied to a linear layer's output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Activation {
     /// None.
+    #[default]
     Identity,
     /// x · Φ(x) with the exact normal distribution function (Hendrycks and Gimpel 2016).
     Gelu,
@@ -27,30 +26,6 @@ const SQRT_2_OVER_PI: f32 = 0.797_884_6;
 const INV_SQRT_2PI: f32 = 0.398_942_3;
 /// The cubic term of the tanh approximation (Hendrycks and Gimpel 2016).
 const GELU_CUBIC: f32 = 0.044_715;
-
-/// Adds `bias` to every row of `y` in place, then applies `activation`; `pre` (as long as `y`), where given,
-/// receives the values before the activation, which the way back needs.
-///
-/// # Panics
-/// If the lengths do not fit: `y` holds rows of `bias.len()` values.
-pub fn bias_activation_forward(
-    isa: Isa,
-    y: &mut [f32],
-    bias: &[f32],
-    activation: Activation,
-    pre: Option<&mut [f32]>,
-) {
-    let width = bias.len();
-    assert!(width > 0 && y.len().is_multiple_of(width));
-    let piece = CHUNK_ROWS * width;
-    let Some(pre) = pre else {
-        for_pieces(y, piece, |_, rows| forward(isa, rows, bias, activation, None));
-        return;
-    };
-    assert_eq!(pre.len(), y.len());
-    let parts = y.par_chunks_mut(piece).zip(pre.par_chunks_mut(piece));
-    parts.for_each(|(rows, pre)| forward(isa, rows, bias, activation, Some(pre)));
-}
 
 /// Multiplies `dy` in place by the derivative of `activation`. `saved` is the value before the activation for
 /// the two GELUs and ReLU, the value after it for tanh.
@@ -70,23 +45,29 @@ pub fn activation_backward(isa: Isa, dy: &mut [f32], saved: &[f32], activation: 
 }
 
 multiversion! {
-    fn forward(y: &mut [f32], bias: &[f32], activation: Activation, pre: Option<&mut [f32]>) = forward_body;
+    /// Adds `bias` to `y`, copies the sums to `pre` and applies the activation.
+    pub(crate) fn bias_activation(
+        y: &mut [f32], bias: Option<&[f32]>, activation: Activation, pre: Option<&mut [f32]>,
+    ) = forward_body;
 }
 multiversion! { fn backward(dy: &mut [f32], saved: &[f32], activation: Activation) = backward_body; }
 
-/// Row by row, so that a row is still in the first-level cache when its activation is computed.
 #[inline(always)]
-fn forward_body<F: MulAdd>(y: &mut [f32], bias: &[f32], activation: Activation, mut pre: Option<&mut [f32]>) {
-    let width = bias.len();
-    for (i, row) in y.chunks_exact_mut(width).enumerate() {
-        for (y, b) in row.iter_mut().zip(bias) {
+fn forward_body<F: MulAdd>(
+    y: &mut [f32],
+    bias: Option<&[f32]>,
+    activation: Activation,
+    pre: Option<&mut [f32]>,
+) {
+    if let Some(bias) = bias {
+        for (y, b) in y.iter_mut().zip(bias) {
             *y += b;
         }
-        if let Some(pre) = pre.as_mut() {
-            pre[i * width..(i + 1) * width].copy_from_slice(row);
-        }
-        apply_body::<F>(row, activation);
     }
+    if let Some(pre) = pre {
+        pre.copy_from_slice(y);
+    }
+    apply_body::<F>(y, activation);
 }
 
 #[inline(always)]

@@ -1,9 +1,7 @@
 //! AdamW (Loshchilov and Hutter 2019), decay decoupled from the gradient, in one pass over a tensor.
 
-use rayon::prelude::*;
-
 use crate::isa::{Isa, MulAdd, multiversion};
-use crate::parallel::{CHUNK_ELEMENTS, SMALL};
+use crate::parallel::{CHUNK_ELEMENTS, Pieces, SMALL, tasks, tasks_unless};
 
 /// The constants of one update.
 #[derive(Clone, Copy, Debug)]
@@ -62,18 +60,53 @@ pub fn adamw_update(
     with: &AdamWUpdate,
 ) {
     assert!(m.len() == p.len() && v.len() == p.len() && g.is_none_or(|g| g.len() == p.len()));
-    if p.len() <= SMALL {
-        update(isa, p, m, v, g, with);
-        return;
-    }
-    p.par_chunks_mut(CHUNK_ELEMENTS)
-        .zip(m.par_chunks_mut(CHUNK_ELEMENTS))
-        .zip(v.par_chunks_mut(CHUNK_ELEMENTS))
-        .enumerate()
-        .for_each(|(i, ((p, m), v))| {
-            let start = i * CHUNK_ELEMENTS;
-            update(isa, p, m, v, g.map(|g| &g[start..start + m.len()]), with);
-        });
+    let small = p.len() <= SMALL;
+    let [p, m, v] = [p, m, v].map(|x| Pieces::new(x, CHUNK_ELEMENTS));
+    tasks_unless(small, p.count(), |i| {
+        // SAFETY: each task takes the pieces of its own number, once.
+        let (p, m, v) = unsafe { (p.get(i), m.get(i), v.get(i)) };
+        let start = i * CHUNK_ELEMENTS;
+        update(isa, p, m, v, g.map(|g| &g[start..start + m.len()]), with);
+    });
+}
+
+/// What an update does to a row of a table.
+#[derive(Clone, Copy, Debug)]
+pub enum RowUpdate<'a> {
+    /// Nothing.
+    Skip,
+    /// The row is multiplied by the first, then updated with the gradient, if there is one.
+    Update(f32, Option<&'a [f32]>),
+}
+
+/// Updates the rows of a table as `row` says.
+///
+/// # Panics
+/// If the lengths differ or are no multiple of the width.
+pub fn adamw_update_rows<'a>(
+    isa: Isa,
+    (p, m, v): (&mut [f32], &mut [f32], &mut [f32]),
+    width: usize,
+    with: &AdamWUpdate,
+    row: impl Fn(usize) -> RowUpdate<'a> + Sync + Send,
+) {
+    /// Rows that one task looks at.
+    const ROWS: usize = 256;
+    assert!(m.len() == p.len() && v.len() == p.len() && width > 0 && p.len().is_multiple_of(width));
+    let [p, m, v] = [p, m, v].map(|x| Pieces::new(x, ROWS * width));
+    tasks(p.count(), |i| {
+        // SAFETY: each task takes the pieces of its own number, once.
+        let (p, m, v) = unsafe { (p.get(i), m.get(i), v.get(i)) };
+        let rows = p.chunks_exact_mut(width).zip(m.chunks_exact_mut(width)).zip(v.chunks_exact_mut(width));
+        for (r, ((p, m), v)) in rows.enumerate() {
+            if let RowUpdate::Update(factor, g) = row(i * ROWS + r) {
+                if factor != 1.0 {
+                    p.iter_mut().for_each(|x| *x *= factor);
+                }
+                update(isa, p, m, v, g, with);
+            }
+        }
+    });
 }
 
 multiversion! {

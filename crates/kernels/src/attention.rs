@@ -4,11 +4,9 @@
 
 use std::cell::RefCell;
 
-use rayon::prelude::*;
-
 use crate::dropout::Dropout;
 use crate::isa::{Isa, MulAdd, multiversion};
-use crate::parallel::Shared;
+use crate::parallel::{Shared, tasks_unless};
 use crate::tile::{Left, multiply, padded};
 
 /// Queries per block.
@@ -94,11 +92,8 @@ impl AttentionShape<'_> {
             let length = (w[1] - w[0]) as usize;
             length * if self.queries == Queries::All { length } else { 1 }
         };
-        if self.offsets.windows(2).map(work).sum::<usize>() * self.width < SMALL {
-            (0..sequences * self.heads).for_each(one);
-        } else {
-            (0..sequences * self.heads).into_par_iter().with_min_len(2).for_each(one);
-        }
+        let small = self.offsets.windows(2).map(work).sum::<usize>() * self.width < SMALL;
+        tasks_unless(small, sequences * self.heads, one);
     }
 }
 

@@ -12,28 +12,43 @@
 mod activation;
 mod adamw;
 mod attention;
-mod bf16;
 mod dropout;
 mod embedding;
 mod isa;
+mod linear;
 mod loss;
 mod math;
-mod matmul;
 mod norm;
 mod parallel;
+mod peak;
+mod precision;
+mod product;
 mod reduce;
 pub mod reference;
+mod scratch;
+mod team;
 mod tile;
 
-pub use activation::{Activation, activation_backward, bias_activation_forward};
-pub use adamw::{AdamW, AdamWUpdate, adamw_update};
+pub use activation::{Activation, activation_backward};
+pub use adamw::{AdamW, AdamWUpdate, RowUpdate, adamw_update, adamw_update_rows};
 pub use attention::{AttentionShape, Queries, attention_backward, attention_forward};
-pub use bf16::Bf16;
 pub use dropout::{Dropout, dropout_backward, dropout_forward};
-pub use embedding::{gather_add, sum_rows_by_index};
+pub use embedding::{RowSums, gather_add};
 pub use isa::Isa;
+pub use linear::{
+    Epilogue, LinearGradients, LinearShape, Target, Weight, linear_backward, linear_forward, pack_weight,
+};
 pub use loss::{cross_entropy_backward, cross_entropy_forward, softmax_rows};
-pub use matmul::{Precision, linear_backward_input, linear_backward_weight, linear_forward};
 pub use norm::{NormShape, norm_backward, norm_forward};
 pub use parallel::{CHUNK_ROWS, threads};
+pub use peak::multiply_adds;
+pub use precision::{Bf16, Precision};
+pub use product::Packed;
 pub use reduce::{add_assign, sum_of_squares, sum_rows};
+pub use team::together;
+
+/// Frees the memory that products and other passes keep for the next call.
+pub fn release_memory() {
+    product::release_memory();
+    scratch::release();
+}

@@ -1,10 +1,9 @@
 //! Dropout, residual and LayerNorm (Ba, Kiros and Hinton 2016) in one pass each way.
 
-use rayon::prelude::*;
-
 use crate::dropout::Dropout;
 use crate::isa::{Isa, MulAdd, multiversion};
-use crate::parallel::{CHUNK_ROWS, SMALL};
+use crate::parallel::{CHUNK_ROWS, Pieces, SMALL, tasks_unless};
+use crate::scratch;
 
 /// Lanes of a row's sums: they are formed in this many interleaved parts on every instruction set.
 const LANES: usize = 16;
@@ -39,29 +38,18 @@ pub fn norm_forward(
     assert!(residual.is_none_or(|r| r.len() == x.len()));
     let piece = CHUNK_ROWS * width;
     let small = x.len() <= SMALL;
-    let one = |i: usize, y: &mut [f32], saved: Option<(&mut [f32], &mut [f32])>| {
+    if let Some((normal, scale)) = &saved {
+        assert!(normal.len() == x.len() && scale.len() * width == x.len());
+    }
+    let y = Pieces::new(y, piece);
+    let saved = saved.map(|(n, s)| (Pieces::new(n, piece), Pieces::new(s, CHUNK_ROWS)));
+    tasks_unless(small, y.count(), |i| {
+        // SAFETY: each task takes the pieces of its own number, once.
+        let (y, saved) = unsafe { (y.get(i), saved.map(|(n, s)| (n.get(i), s.get(i)))) };
         let range = i * piece..i * piece + y.len();
         let residual = residual.map(|r| &r[range.clone()]);
         forward(isa, &x[range], residual, dropout, i * CHUNK_ROWS, shape, y, saved);
-    };
-    match saved {
-        Some((normal, scale)) => {
-            assert!(normal.len() == x.len() && scale.len() * width == x.len());
-            if small {
-                let parts =
-                    y.chunks_mut(piece).zip(normal.chunks_mut(piece)).zip(scale.chunks_mut(CHUNK_ROWS));
-                parts.enumerate().for_each(|(i, ((y, n), s))| one(i, y, Some((n, s))));
-            } else {
-                y.par_chunks_mut(piece)
-                    .zip(normal.par_chunks_mut(piece))
-                    .zip(scale.par_chunks_mut(CHUNK_ROWS))
-                    .enumerate()
-                    .for_each(|(i, ((y, n), s))| one(i, y, Some((n, s))));
-            }
-        }
-        None if small => y.chunks_mut(piece).enumerate().for_each(|(i, y)| one(i, y, None)),
-        None => y.par_chunks_mut(piece).enumerate().for_each(|(i, y)| one(i, y, None)),
-    }
+    });
 }
 
 /// The way back: `dh` receives the gradient of dropout(x) + residual, `dx` (where dropout is on) that of x.
@@ -85,28 +73,28 @@ pub fn norm_backward(
     assert!(width > 0 && dy.len().is_multiple_of(width) && dh.len() == dy.len() && normal.len() == dy.len());
     assert_eq!(scale.len() * width, dy.len());
     let piece = CHUNK_ROWS * width;
-    let mut partial = vec![0.0f32; dy.len().div_ceil(piece) * 2 * width];
-    dh.par_chunks_mut(piece).zip(partial.par_chunks_mut(2 * width)).enumerate().for_each(
-        |(i, (dh, partial))| {
-            let range = i * piece..i * piece + dh.len();
-            let scale = &scale[i * CHUNK_ROWS..i * CHUNK_ROWS + dh.len() / width];
-            backward(isa, &dy[range.clone()], &normal[range], scale, gamma, dh, partial);
-        },
-    );
+    let mut partial = scratch::zeros(dy.len().div_ceil(piece) * 2 * width);
+    let small = dy.len() <= SMALL;
+    let dh = Pieces::new(dh, piece);
+    let dx = dx.map(|dx| Pieces::new(dx, piece));
+    let partials = Pieces::new(&mut partial, 2 * width);
+    tasks_unless(small, dh.count(), |i| {
+        // SAFETY: each task takes the pieces of its own number, once.
+        let (dh, partial, dx) = unsafe { (dh.get(i), partials.get(i), dx.map(|dx| dx.get(i))) };
+        let range = i * piece..i * piece + dh.len();
+        let scale = &scale[i * CHUNK_ROWS..i * CHUNK_ROWS + dh.len() / width];
+        backward(isa, &dy[range.clone()], &normal[range], scale, gamma, dh, partial);
+        if let Some(dx) = dx {
+            for (r, (row, dh)) in dx.chunks_exact_mut(width).zip(dh.chunks_exact(width)).enumerate() {
+                dropped(isa, row, dh, dropout.row(i * CHUNK_ROWS + r));
+            }
+        }
+    });
     if let Some((dgamma, dbeta)) = sums {
         for part in partial.chunks_exact(2 * width) {
             crate::reduce::add_assign(isa, dgamma, &part[..width]);
             crate::reduce::add_assign(isa, dbeta, &part[width..]);
         }
-    }
-    if let Some(dx) = dx {
-        let dh = &*dh;
-        dx.par_chunks_mut(piece).enumerate().for_each(|(i, dx)| {
-            dx.copy_from_slice(&dh[i * piece..i * piece + dx.len()]);
-            for (r, row) in dx.chunks_exact_mut(width).enumerate() {
-                drop_row(isa, row, dropout.row(i * CHUNK_ROWS + r));
-            }
-        });
     }
 }
 
@@ -121,12 +109,12 @@ multiversion! {
         dy: &[f32], normal: &[f32], scale: &[f32], gamma: &[f32], dh: &mut [f32], partial: &mut [f32],
     ) = backward_body;
 }
-multiversion! { fn drop_row(x: &mut [f32], dropout: Dropout) = drop_row_body; }
+multiversion! { fn dropped(x: &mut [f32], from: &[f32], dropout: Dropout) = dropped_body; }
 
 #[inline(always)]
-fn drop_row_body<F: MulAdd>(x: &mut [f32], dropout: Dropout) {
-    for (i, x) in x.iter_mut().enumerate() {
-        *x *= dropout.factor(i as u32);
+fn dropped_body<F: MulAdd>(x: &mut [f32], from: &[f32], dropout: Dropout) {
+    for (i, (x, from)) in x.iter_mut().zip(from).enumerate() {
+        *x = from * dropout.factor(i as u32);
     }
 }
 
@@ -169,13 +157,20 @@ fn forward_body<F: MulAdd>(
     let inverse = 1.0 / width as f32;
     for (r, y) in y.chunks_exact_mut(width).enumerate() {
         let at = r * width;
-        y.copy_from_slice(&x[at..at + width]);
-        if !dropout.is_none() {
-            drop_row_body::<F>(y, dropout.row(first_row + r));
-        }
-        if let Some(residual) = residual {
-            for (y, h) in y.iter_mut().zip(&residual[at..at + width]) {
-                *y += h;
+        let x = &x[at..at + width];
+        match (dropout.is_none(), residual) {
+            (true, None) => y.copy_from_slice(x),
+            (true, Some(h)) => {
+                for ((y, x), h) in y.iter_mut().zip(x).zip(&h[at..at + width]) {
+                    *y = x + h;
+                }
+            }
+            (false, None) => dropped_body::<F>(y, x, dropout.row(first_row + r)),
+            (false, Some(h)) => {
+                let dropout = dropout.row(first_row + r);
+                for (i, ((y, x), h)) in y.iter_mut().zip(x).zip(&h[at..at + width]).enumerate() {
+                    *y = F::mul_add(*x, dropout.factor(i as u32), *h);
+                }
             }
         }
         let mean = sum_pairs(y, y, |a, _, sum| sum + a) * inverse;

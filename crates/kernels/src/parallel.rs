@@ -1,7 +1,9 @@
-//! How passes are split over the current rayon pool: always in pieces of a fixed size, never by the number
-//! of threads, so that sums are formed in the same order whatever the pool.
+//! How passes are split over a team's or pool's threads: always in pieces of a fixed size, never by the number of threads,
+//! so that sums are formed in the same order whatever the pool.
 
-use rayon::prelude::*;
+use std::marker::PhantomData;
+
+pub(crate) use crate::team::tasks;
 
 /// Rows per piece of a row-wise pass. Partial sums over rows are formed per piece and added in order.
 pub const CHUNK_ROWS: usize = 32;
@@ -17,12 +19,51 @@ pub fn threads() -> usize {
     rayon::current_num_threads()
 }
 
+/// Calls `f` with 0 to `count` - 1, in parallel unless `small`.
+pub(crate) fn tasks_unless(small: bool, count: usize, f: impl Fn(usize) + Sync + Send) {
+    if small {
+        (0..count).for_each(f);
+    } else {
+        tasks(count, f);
+    }
+}
+
 /// Calls `f(index of the piece, piece)` on pieces of `size` elements of `data`, in parallel when `data` is large.
 pub(crate) fn for_pieces(data: &mut [f32], size: usize, f: impl Fn(usize, &mut [f32]) + Sync + Send) {
-    if data.len() <= SMALL {
-        data.chunks_mut(size.max(1)).enumerate().for_each(|(i, piece)| f(i, piece));
-    } else {
-        data.par_chunks_mut(size.max(1)).enumerate().for_each(|(i, piece)| f(i, piece));
+    let small = data.len() <= SMALL;
+    let pieces = Pieces::new(data, size);
+    tasks_unless(small, pieces.count(), |i| {
+        // SAFETY: each task takes the piece of its own number, once.
+        f(i, unsafe { pieces.get(i) });
+    });
+}
+
+/// A slice cut into pieces of `size` elements (the last may be shorter), of which each task takes one.
+#[derive(Clone, Copy)]
+pub(crate) struct Pieces<'a> {
+    data: Shared,
+    len: usize,
+    size: usize,
+    life: PhantomData<&'a mut [f32]>,
+}
+
+impl<'a> Pieces<'a> {
+    pub(crate) fn new(data: &'a mut [f32], size: usize) -> Self {
+        Self { len: data.len(), data: Shared::new(data), size: size.max(1), life: PhantomData }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.len.div_ceil(self.size)
+    }
+
+    /// Piece `i`; empty if there is none.
+    ///
+    /// # Safety
+    /// No piece may be in use twice at a time.
+    pub(crate) unsafe fn get(&self, i: usize) -> &'a mut [f32] {
+        let start = (i * self.size).min(self.len);
+        // SAFETY: the piece lies within the slice; the rest is the caller's promise.
+        unsafe { self.data.slice(start, self.size.min(self.len - start)) }
     }
 }
 

@@ -1,9 +1,8 @@
 //! Sums and in-place arithmetic over whole buffers, formed in an order that no thread count changes.
 
-use rayon::prelude::*;
-
 use crate::isa::{Isa, MulAdd, multiversion};
-use crate::parallel::{CHUNK_ELEMENTS, CHUNK_ROWS, for_pieces};
+use crate::parallel::{CHUNK_ELEMENTS, CHUNK_ROWS, Pieces, SMALL, for_pieces, tasks_unless};
+use crate::scratch;
 
 /// a += b.
 ///
@@ -25,9 +24,12 @@ pub fn sum_rows(isa: Isa, x: &[f32], sums: &mut [f32]) {
     let width = sums.len();
     assert!(width > 0 && x.len().is_multiple_of(width));
     let piece = CHUNK_ROWS * width;
-    let mut partial = vec![0.0f32; x.len().div_ceil(piece) * width];
-    partial.par_chunks_mut(width).zip(x.par_chunks(piece)).for_each(|(partial, rows)| {
-        for row in rows.chunks_exact(width) {
+    let mut partial = scratch::zeros(x.len().div_ceil(piece) * width);
+    let pieces = Pieces::new(&mut partial, width);
+    tasks_unless(x.len() <= SMALL, pieces.count(), |i| {
+        // SAFETY: each task takes the piece of its own number, once.
+        let partial = unsafe { pieces.get(i) };
+        for row in x[i * piece..].chunks_exact(width).take(CHUNK_ROWS) {
             add(isa, partial, row);
         }
     });
@@ -38,8 +40,19 @@ pub fn sum_rows(isa: Isa, x: &[f32], sums: &mut [f32]) {
 
 /// The sum of the squares of all elements, in f64.
 pub fn sum_of_squares(isa: Isa, x: &[f32]) -> f64 {
-    let parts: Vec<f64> = x.par_chunks(CHUNK_ELEMENTS).map(|part| squares(isa, part)).collect();
-    parts.iter().sum()
+    let count = x.len().div_ceil(CHUNK_ELEMENTS);
+    // Two f32 hold the bits of an f64.
+    let mut parts = scratch::zeros(2 * count);
+    let pieces = Pieces::new(&mut parts, 2);
+    tasks_unless(x.len() <= SMALL, count, |i| {
+        let start = i * CHUNK_ELEMENTS;
+        let bits = squares(isa, &x[start..(start + CHUNK_ELEMENTS).min(x.len())]).to_bits();
+        // SAFETY: each task takes the piece of its own number, once.
+        let to = unsafe { pieces.get(i) };
+        (to[0], to[1]) = (f32::from_bits(bits as u32), f32::from_bits((bits >> 32) as u32));
+    });
+    let value = |p: &[f32]| f64::from_bits(u64::from(p[0].to_bits()) | u64::from(p[1].to_bits()) << 32);
+    parts.chunks_exact(2).map(value).sum()
 }
 
 multiversion! { fn add(a: &mut [f32], b: &[f32]) = add_body; }

@@ -1,137 +1,15 @@
 //! Every fast kernel against its naive twin, forward and backward, on odd shapes and every instruction set this
 //! processor has, and with the same bits on one, two and four threads.
 
+mod common;
+
+use common::{farthest, on_pools, report, values};
 use filbert_kernels::{
-    Activation, AdamW, AttentionShape, Bf16, Dropout, Isa, NormShape, Precision, Queries,
-    activation_backward, adamw_update, attention_backward, attention_forward, bias_activation_forward,
-    cross_entropy_backward, cross_entropy_forward, dropout_forward, gather_add, linear_backward_input,
-    linear_backward_weight, linear_forward, norm_backward, norm_forward, reference, softmax_rows,
-    sum_of_squares, sum_rows, sum_rows_by_index,
+    Activation, AdamW, AttentionShape, Dropout, Epilogue, Isa, NormShape, Precision, Queries, RowSums,
+    Weight, activation_backward, adamw_update, attention_backward, attention_forward, cross_entropy_backward,
+    cross_entropy_forward, dropout_forward, gather_add, linear_forward, norm_backward, norm_forward,
+    reference, softmax_rows, sum_of_squares, sum_rows,
 };
-
-/// Reproducible values in [-1, 1).
-fn values(n: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-    };
-    (0..n).map(|_| next()).collect()
-}
-
-fn farthest(a: &[f32], b: &[f32]) -> f32 {
-    assert_eq!(a.len(), b.len());
-    let difference = |(a, b): (&f32, &f32)| {
-        if a.is_nan() || b.is_nan() { f32::INFINITY } else { (a - b).abs() }
-    };
-    a.iter().zip(b).map(difference).fold(0.0, f32::max)
-}
-
-/// Runs `f` on pools of 1, 2 and 4 threads and insists on equal bits.
-fn on_pools(what: &str, f: impl Fn() -> Vec<f32> + Sync + Send) -> Vec<f32> {
-    let run = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(&f);
-    let one = run(1);
-    for threads in [2, 4] {
-        let bits = |v: &[f32]| v.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
-        assert!(bits(&run(threads)) == bits(&one), "{what}: other bits on {threads} threads");
-    }
-    one
-}
-
-/// The failures of all cases in one message.
-fn report(failures: &[String]) {
-    assert!(failures.is_empty(), "{}", failures.join("\n"));
-}
-
-/// Every format of products that this processor has.
-fn precisions() -> Vec<Precision> {
-    std::iter::once(Precision::F32).chain(Bf16::available().into_iter().map(Precision::Bf16)).collect()
-}
-
-#[test]
-fn linear_products() {
-    let mut failures = Vec::new();
-    for precision in precisions() {
-        for (rows, inputs, outputs) in [
-            (1, 7, 5),
-            (2, 1, 3),
-            (5, 33, 1),
-            (17, 31, 29),
-            (16, 32, 16),
-            (130, 65, 97),
-            (300, 384, 384),
-            (9, 70, 800),
-        ] {
-            let (x, w, dy) =
-                (values(rows * inputs, 1), values(outputs * inputs, 2), values(rows * outputs, 3));
-            let shape = (rows, inputs, outputs);
-            let fast = on_pools("linear", || {
-                let (mut y, mut dx, mut dw) =
-                    (vec![f32::NAN; rows * outputs], vec![0.5; rows * inputs], vec![0.25; outputs * inputs]);
-                linear_forward(precision, &x, &w, &mut y, shape);
-                linear_backward_input(precision, &dy, &w, &mut dx, shape, true);
-                linear_backward_weight(precision, &dy, &x, &mut dw, shape, true);
-                let mut dw2 = vec![f32::NAN; outputs * inputs];
-                linear_backward_weight(precision, &dy, &x, &mut dw2, shape, false);
-                assert!(dw.iter().zip(&dw2).all(|(a, b)| (a - 0.25 - b).abs() < 1e-4), "accumulating adds");
-                [y, dx, dw].concat()
-            });
-            let round = |v: &[f32]| -> Vec<f32> {
-                let f = if precision == Precision::F32 { |x| x } else { reference::to_bf16 };
-                v.iter().map(|&x| f(x)).collect()
-            };
-            let (x, w, dy) = (round(&x), round(&w), round(&dy));
-            let mut naive = reference::matmul(&x, &w, (rows, outputs, inputs), false, true);
-            naive.extend(
-                reference::matmul(&dy, &w, (rows, inputs, outputs), false, false).iter().map(|x| x + 0.5),
-            );
-            naive.extend(
-                reference::matmul(&dy, &x, (outputs, inputs, rows), true, false).iter().map(|x| x + 0.25),
-            );
-            let error = farthest(&fast, &naive);
-            if error > 1e-4 {
-                failures.push(format!("{precision:?} {shape:?}: {error}"));
-            }
-        }
-    }
-    report(&failures);
-}
-
-#[test]
-fn a_row_has_the_same_bits_alone_and_among_others() {
-    let shapes = [
-        (1, 384),
-        (2, 384),
-        (3, 21),
-        (16, 384),
-        (21, 21),
-        (37, 21),
-        (77, 384),
-        (384, 384),
-        (1536, 384),
-        (2, 768),
-        (6, 768),
-        (64, 1536),
-        (65, 1536),
-        (40, 3072),
-        (768, 3072),
-        (3, 1024),
-    ];
-    for precision in precisions() {
-        for (outputs, inputs) in shapes {
-            let (x, w) = (values(300 * inputs, 1), values(outputs * inputs, 2));
-            let mut all = vec![0.0; 300 * outputs];
-            linear_forward(precision, &x, &w, &mut all, (300, inputs, outputs));
-            for (first, rows) in [(0, 1), (64, 1), (3, 2), (9, 5), (7, 13), (20, 31), (0, 130), (1, 299)] {
-                let mut some = vec![0.0; rows * outputs];
-                let part = &x[first * inputs..(first + rows) * inputs];
-                linear_forward(precision, part, &w, &mut some, (rows, inputs, outputs));
-                let same = some.iter().zip(&all[first * outputs..]).all(|(a, b)| a.to_bits() == b.to_bits());
-                assert!(same, "{precision:?}: {outputs} outputs of {inputs}, {rows} rows from {first}");
-            }
-        }
-    }
-}
 
 #[test]
 fn activations() {
@@ -143,9 +21,14 @@ fn activations() {
             for (rows, width) in [(1, 1), (3, 5), (67, 19), (200, 130)] {
                 let x: Vec<f32> = values(rows * width, 5).iter().map(|x| x * 5.0).collect();
                 let (bias, dy) = (values(width, 6), values(rows * width, 7));
+                // The identity as weight: what is activated is x itself.
+                let mut identity = vec![0.0; width * width];
+                (0..width).for_each(|i| identity[i * width + i] = 1.0);
                 let fast = on_pools("activation", || {
                     let (mut y, mut pre, mut dx) = (x.clone(), vec![0.0; x.len()], dy.clone());
-                    bias_activation_forward(isa, &mut y, &bias, kind, Some(&mut pre));
+                    let epilogue = Epilogue { bias: Some(&bias), activation: kind, pre: Some(&mut pre) };
+                    let (w, shape) = (Weight::Plain(&identity), (rows, width, width));
+                    linear_forward(isa, Precision::F32, &x, w, &mut y, shape, epilogue);
                     let saved = if kind == Activation::Tanh { &y } else { &pre };
                     activation_backward(isa, &mut dx, saved, kind);
                     [y, dx].concat()
@@ -325,7 +208,11 @@ fn embeddings_sums_and_losses() {
             let wanted: Vec<f32> = table[*id as usize * width..][..width].iter().map(|x| 1.0 + x).collect();
             assert!(out[i * width..][..width] == wanted[..]);
         }
-        let (touched, sums) = sum_rows_by_index(isa, &out, &ids, width, Some(4));
+        let mut found = RowSums::default();
+        found.form(isa, &out, &ids, width, None);
+        assert_eq!(found.rows, [0, 1, 4, 5, 6, 9]);
+        found.form(isa, &out, &ids, width, Some(4));
+        let RowSums { rows: touched, sums, .. } = found;
         assert_eq!(touched, [0, 1, 5, 6, 9], "squares modulo ten, but the skipped one");
         let naive = |id: u32, c: usize| -> f32 {
             ids.iter().enumerate().filter(|(_, x)| **x == id).map(|(i, _)| out[i * width + c]).sum()

@@ -1,6 +1,6 @@
 //! Inference over many rows: batches by length and by number of tokens, results in the order of the rows.
 
-use filbert_engine::Context;
+use filbert_engine::{Context, together};
 use filbert_model::{Batch, Encoding, Network};
 
 use crate::Error;
@@ -43,7 +43,7 @@ fn by_length(
     network: &Network,
     rows: &[Encoding],
     done: &mut dyn FnMut(usize),
-    f: impl Fn(&Batch) -> filbert_model::Result<Vec<f32>>,
+    f: impl Fn(&Batch) -> filbert_model::Result<Vec<f32>> + Sync,
 ) -> Result<Vec<f32>, Error> {
     let lengths: Vec<usize> = rows.iter().map(|row| row.ids.len()).collect();
     let mut out = Vec::new();
@@ -52,7 +52,7 @@ fn by_length(
     let budget = (BATCH_VALUES / widest.max(1)).clamp(1, BATCH_TOKENS);
     for indices in filbert_data::by_length(&lengths, budget) {
         let batch = Batch::new(network.architecture, indices.iter().map(|&i| &rows[i]));
-        let values = f(&batch)?;
+        let values = together(|| f(&batch))?;
         let width = values.len() / indices.len().max(1);
         out.resize(rows.len() * width, 0.0);
         for (&i, value) in indices.iter().zip(values.chunks_exact(width.max(1))) {

@@ -63,6 +63,10 @@ impl<'a> Trainer<'a> {
     }
 
     pub(crate) fn run(&mut self, input: Input, labels: &[u32], dropout: bool) -> Result<Outcome, Error> {
+        filbert_engine::together(|| self.run_together(input, labels, dropout))
+    }
+
+    fn run_together(&mut self, input: Input, labels: &[u32], dropout: bool) -> Result<Outcome, Error> {
         let number = self.optimizer.step_count();
         let learning_rate = self.schedule.rate(number);
         let key = self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ number.wrapping_mul(0xbf58_476d_1ce4_e5b9);

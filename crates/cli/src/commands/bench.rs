@@ -113,8 +113,10 @@ fn train_step(args: &BenchArgs, common: &Common) -> Result<()> {
     let mut forward = Vec::new();
     for _ in 0..=args.repeats {
         let start = Instant::now();
-        let mut tape = Tape::new(&context, &network.params, Mode::EVALUATE);
-        network.forward(&mut tape, &batch)?;
+        filbert_engine::together(|| {
+            let mut tape = Tape::new(&context, &network.params, Mode::EVALUATE);
+            network.forward(&mut tape, &batch).map(|_| ())
+        })?;
         forward.push(start.elapsed().as_secs_f64() * 1e3);
     }
     let settings = Settings { epochs: 1, learning_rate: 1e-5, batch_size: 1, ..Settings::default() };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use filbert_kernels::{gather_add, sum_rows_by_index};
+use filbert_kernels::gather_add;
 
 use super::norm;
 use crate::tape::{Backward, Pass};
@@ -103,12 +103,13 @@ impl Backward for Saved {
         for (id, rows, skip) in self.tables.into_iter().flatten() {
             let param = pass.params.get(id);
             let width = param.width();
-            let (touched, sums) = sum_rows_by_index(isa, &d_sum, &rows, width, skip);
+            let mut sums = pass.gradients.spare_rows(id);
+            sums.form(isa, &d_sum, &rows, width, skip);
             if param.row_sparse {
-                pass.gradients.add_rows(isa, id, touched, sums, width);
+                pass.gradients.add_rows(isa, id, sums, width);
             } else {
                 pass.gradients.dense_sum(id, param.value.len(), |all| {
-                    for (row, sum) in touched.iter().zip(sums.chunks_exact(width)) {
+                    for (row, sum) in sums.rows.iter().zip(sums.sums.chunks_exact(width)) {
                         let at = *row as usize * width;
                         filbert_kernels::add_assign(isa, &mut all[at..at + width], sum);
                     }

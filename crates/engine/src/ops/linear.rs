@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use filbert_kernels::{
-    Activation, activation_backward, bias_activation_forward, linear_backward_input, linear_backward_weight,
-    linear_forward, sum_rows,
+    Activation, Epilogue, LinearGradients, Target, activation_backward, linear_backward, linear_forward,
 };
 
 use crate::tape::{Backward, NodeId, Pass};
@@ -41,23 +40,23 @@ impl Tape<'_> {
         if inputs != weight.width() {
             return Err(Error::Shape { op: "linear", what: "x", got: inputs, wanted: weight.width() });
         }
-        let mut y = self.context.scratch(rows, outputs);
-        linear_forward(self.context.precision(), &x.value, &weight.value, &mut y, (rows, inputs, outputs));
-        let ids: Vec<ParamId> = std::iter::once(layer.weight).chain(layer.bias).collect();
-        let records = self.records(&[x], &ids);
-        let keeps_input = matches!(activation, Activation::Gelu | Activation::GeluTanh | Activation::Relu);
-        let mut pre = (records && keeps_input).then(|| self.context.scratch(rows, outputs));
-        let zeros;
-        let bias = if let Some(bias) = layer.bias {
-            self.params.value(bias)
-        } else {
-            zeros = vec![0.0; outputs];
-            &zeros
-        };
-        if bias.len() != outputs {
+        let bias = layer.bias.map(|bias| self.params.value(bias));
+        if let Some(bias) = bias.filter(|bias| bias.len() != outputs) {
             return Err(Error::Shape { op: "linear", what: "bias", got: bias.len(), wanted: outputs });
         }
-        bias_activation_forward(self.context.isa(), &mut y, bias, activation, pre.as_deref_mut());
+        let records = self.records(&[x], &[layer.weight, layer.bias.unwrap_or(layer.weight)]);
+        let keeps_input = matches!(activation, Activation::Gelu | Activation::GeluTanh | Activation::Relu);
+        let mut y = self.context.scratch(rows, outputs);
+        let mut pre = (records && keeps_input).then(|| self.context.scratch(rows, outputs));
+        linear_forward(
+            self.context.isa(),
+            self.context.precision(),
+            &x.value,
+            self.weight(layer.weight, (inputs, outputs)),
+            &mut y,
+            (rows, inputs, outputs),
+            Epilogue { bias, activation, pre: pre.as_deref_mut() },
+        );
         if !records {
             return Ok(Var::constant(y));
         }
@@ -81,16 +80,32 @@ impl Backward for Saved {
         let (rows, outputs) = (dy.rows(), dy.cols());
         let weight = pass.params.get(self.layer.weight);
         let inputs = weight.width();
-        if let Some(bias) = self.layer.bias.filter(|&b| pass.params.trains(b)) {
-            pass.gradients.dense_sum(bias, outputs, |sums| sum_rows(isa, &dy, sums));
+        let bias = self.layer.bias.filter(|&b| pass.params.trains(b));
+        let mut db = bias.map(|id| pass.gradients.take(id, outputs));
+        let mut dw = self.x.as_ref().map(|_| pass.gradients.take(self.layer.weight, outputs * inputs));
+        let mut dx = self.input.map(|node| pass.take(node, (rows, inputs)));
+        fn target((to, adds): &mut (impl std::ops::DerefMut<Target = [f32]>, bool)) -> Target<'_> {
+            Target { to, adds: *adds }
         }
-        if let Some(x) = &self.x {
-            pass.gradients.dense(self.layer.weight, outputs * inputs, |dw, accumulate| {
-                linear_backward_weight(precision, &dy, x, dw, (rows, inputs, outputs), accumulate);
-            });
+        linear_backward(
+            isa,
+            precision,
+            &dy,
+            (rows, inputs, outputs),
+            LinearGradients {
+                input: dx.as_mut().map(|dx| (target(dx), &weight.value[..])),
+                weight: dw.as_mut().zip(self.x.as_ref()).map(|(dw, x)| (target(dw), &x[..])),
+                bias: db.as_mut().map(target),
+            },
+        );
+        if let Some((db, id)) = db.zip(bias) {
+            pass.gradients.put(id, db.0);
         }
-        pass.write(self.input, (rows, inputs), |dx, accumulate| {
-            linear_backward_input(precision, &dy, &weight.value, dx, (rows, inputs, outputs), accumulate);
-        });
+        if let Some((dw, _)) = dw {
+            pass.gradients.put(self.layer.weight, dw);
+        }
+        if let Some(((dx, _), node)) = dx.zip(self.input) {
+            pass.put(node, dx);
+        }
     }
 }

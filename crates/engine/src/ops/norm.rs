@@ -100,13 +100,15 @@ impl Backward for Saved {
             Some(dx) => pass.add(self.x, dx),
             // Without dropout x and the residual have the same gradient.
             None if self.residual.is_some() => {
-                pass.write(self.x, (dh.rows(), dh.cols()), |to, accumulate| {
-                    if accumulate {
-                        to.iter_mut().zip(dh.iter()).for_each(|(to, d)| *to += d);
+                if let Some(x) = self.x {
+                    let (mut to, adds) = pass.take(x, (dh.rows(), dh.cols()));
+                    if adds {
+                        filbert_kernels::add_assign(pass.context.isa(), &mut to, &dh);
                     } else {
                         to.copy_from_slice(&dh);
                     }
-                });
+                    pass.put(x, to);
+                }
             }
             None => return pass.add(self.x, dh),
         }

@@ -1,0 +1,200 @@
+//! Matrix products c = a · b of f32 matrices, computed in f32 or, rounded while they are packed, in bfloat16 with sums in f32.
+//!
+//! The right side is packed into strips of 16 columns (see [`pack`]), the left side too where its rows do not lie along
+//! the depth or are to be rounded. Weights change with every step of training, so packing is part of every product and
+//! is kept cheap; weights that stay can be packed once ([`Packed`]). A task multiplies a block of rows by a group of
+//! strips that stays in the second-level cache, in pieces of the depth, and then finishes its part of c (bias,
+//! activation) while it is still there.
+//!
+//! An element of c is one chain of sums in an order that depends on nothing but the depth: it has the same bits
+//! whatever the other rows, columns or threads are.
+
+pub(crate) mod amx;
+mod avx512;
+mod float;
+mod pack;
+mod store;
+
+use std::ops::Range;
+
+use crate::isa::Isa;
+use crate::parallel::{Shared, tasks_unless};
+use crate::precision::{Bf16, Precision, Unit};
+pub use pack::Packed;
+pub(crate) use pack::{Form, Source, Spare, Work, pack, release_memory};
+use pack::{LINES, SIDE, Tiles};
+
+/// How elements are multiplied.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kernel {
+    F32(Isa),
+    Bf16(Isa, Bf16),
+}
+
+impl Kernel {
+    pub(crate) const fn new(isa: Isa, precision: Precision) -> Self {
+        match precision {
+            Precision::F32 => Self::F32(isa),
+            Precision::Bf16(kind) => Self::Bf16(isa, kind),
+        }
+    }
+
+    pub(crate) const fn isa(self) -> Isa {
+        let (Self::F32(isa) | Self::Bf16(isa, _)) = self;
+        isa
+    }
+
+    pub(crate) const fn is_bf16(self) -> bool {
+        matches!(self, Self::Bf16(..))
+    }
+
+    /// The depth of one piece: so much of a strip is used while it is in a cache.
+    const fn depth_piece(self) -> usize {
+        match self {
+            Self::F32(_) => 256,
+            Self::Bf16(..) => 1_024,
+        }
+    }
+
+    /// Strips that are multiplied at a time.
+    const fn strips(self) -> usize {
+        match self {
+            Self::Bf16(_, Bf16(Unit::Amx)) => 2,
+            _ => 3,
+        }
+    }
+}
+
+/// The left side of a product.
+#[derive(Clone, Copy)]
+pub(crate) enum Left<'a> {
+    /// Rows along the depth, so many elements apart; for f32 only.
+    Rows(&'a [f32], usize),
+    /// Rows side by side, so many elements apart along the depth; for f32 only. Each task packs its own part.
+    Columns(&'a [f32], usize),
+    Packed(&'a Packed),
+}
+
+/// What happens to a part of c once its sums are complete.
+pub(crate) trait Finish: Sync {
+    /// `c` holds columns `column` and up of row `row`.
+    fn row(&self, isa: Isa, row: usize, column: usize, c: &mut [f32]);
+}
+
+/// Nothing happens to it.
+impl Finish for () {
+    fn row(&self, _: Isa, _: usize, _: usize, _: &mut [f32]) {}
+}
+
+/// c `[m, n]` = a `[m, k]` · b `[k, n]`, or c += a · b where `accumulate`, then `finish`, row by row. c is row-major.
+///
+/// # Panics
+/// If c or a side is not as large as the shape says.
+pub(crate) fn product(
+    kernel: Kernel,
+    (m, n, k): (usize, usize, usize),
+    c: &mut [f32],
+    a: Left<'_>,
+    b: &Packed,
+    accumulate: bool,
+    finish: &impl Finish,
+) {
+    assert_eq!(c.len(), m * n);
+    assert!(b.holds(kernel, n, k, Form::Pair));
+    match a {
+        Left::Rows(data, row) => assert!(!kernel.is_bf16() && (m == 0 || data.len() >= (m - 1) * row + k)),
+        Left::Columns(data, depth) => {
+            assert!(!kernel.is_bf16() && (k == 0 || data.len() >= (k - 1) * depth + m));
+        }
+        Left::Packed(a) => assert!(a.holds(kernel, m, k, Form::Row)),
+    }
+    if k == 0 && !accumulate {
+        c.fill(0.0);
+    }
+    let (rows, strips) = blocks(kernel, m, n, k);
+    let (down, across) = (m.div_ceil(rows), n.div_ceil(SIDE).div_ceil(strips));
+    let job = Job { kernel, a, b: b.tiles(), c: Shared::new(c), n, k, accumulate };
+    let small = m * n * k <= SMALL;
+    tasks_unless(small, down * across, |task| {
+        let (row, strip) = (task % down * rows, task / down * strips);
+        let rows = row..(row + rows).min(m);
+        let columns = strip * SIDE..((strip + strips) * SIDE).min(n);
+        // SAFETY: the sides were checked above, and this task alone writes these rows and columns of c.
+        unsafe { job.block(rows.clone(), columns.clone()) };
+        for row in rows {
+            // SAFETY: as above.
+            let part = unsafe { job.c.slice(row * n + columns.start, columns.len()) };
+            finish.row(kernel.isa(), row, columns.start, part);
+        }
+    });
+}
+
+/// Multiply-adds below which a product stays on the calling thread.
+const SMALL: usize = 1 << 16;
+
+/// The rows and strips of a task: enough tasks for many threads, few enough strips for the second-level cache.
+fn blocks(kernel: Kernel, m: usize, n: usize, k: usize) -> (usize, usize) {
+    /// Bytes of a group of strips, for one piece of the depth.
+    const GROUP: usize = 1 << 19;
+    const TASKS: usize = 16;
+    let rows = if m > 1_024 { 8 * SIDE } else { 4 * SIDE };
+    let unit = kernel.strips();
+    let strip =
+        pack::strip_lines(kernel.is_bf16(), k.clamp(1, kernel.depth_piece())) * size_of::<pack::Line>();
+    let all = n.div_ceil(SIDE);
+    let across = TASKS.div_ceil(m.div_ceil(rows).max(1)).max((all * strip).div_ceil(GROUP));
+    (rows, all.div_ceil(across).next_multiple_of(unit).max(unit))
+}
+
+/// One product, as its tasks see it.
+#[derive(Clone, Copy)]
+struct Job<'a> {
+    kernel: Kernel,
+    a: Left<'a>,
+    b: Tiles,
+    c: Shared,
+    n: usize,
+    k: usize,
+    accumulate: bool,
+}
+
+impl Job<'_> {
+    /// # Safety
+    /// The sides must be as large as the shape says, and the caller's task alone writes these rows and columns of c.
+    unsafe fn block(self, rows: Range<usize>, columns: Range<usize>) {
+        let piece = self.kernel.depth_piece();
+        for start in (0..self.k).step_by(piece) {
+            let depth = start..(start + piece).min(self.k);
+            let adds = self.accumulate || start > 0;
+            // SAFETY: promised by the caller; the kernel exists only where the processor has the features.
+            unsafe {
+                match (self.kernel, self.a) {
+                    (Kernel::F32(isa), a) => {
+                        float::block(isa, self, a, rows.clone(), columns.clone(), depth, adds)
+                    }
+                    (Kernel::Bf16(_, Bf16(unit)), Left::Packed(a)) => {
+                        let job = pack::TileJob::new(self, a.tiles(), depth, adds);
+                        match unit {
+                            Unit::Avx512 => avx512::block(job, rows.clone(), columns.clone()),
+                            Unit::Amx => amx::block(job, rows.clone(), columns.clone()),
+                        }
+                    }
+                    (Kernel::Bf16(..), _) => unreachable!("checked by `product`"),
+                }
+            }
+        }
+    }
+}
+
+/// Multiply-adds on registers alone; returns the number of operations.
+pub(crate) fn multiply_adds(kind: Bf16, rounds: u64) -> f64 {
+    // SAFETY: the kind exists only where the processor has the features.
+    unsafe {
+        match kind.0 {
+            Unit::Avx512 => avx512::multiply_adds(rounds),
+            Unit::Amx => amx::multiply_adds(rounds),
+        }
+    }
+}
+
+const _: () = assert!(LINES == SIDE, "a tile has a line per row, or per pair of the depth");
