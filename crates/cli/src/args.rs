@@ -28,6 +28,9 @@ pub(crate) struct Common {
     /// The number of threads; all processors by default. Results do not depend on it.
     #[arg(long, global = true, help_heading = "Options of every verb", display_order = 1_000, value_name = "N", value_parser = parse_threads)]
     pub(crate) threads: Option<usize>,
+    /// The best kernels to use: portable, avx2 or avx512; what the processor has by default.
+    #[arg(long, global = true, help_heading = "Options of every verb", display_order = 1_000, value_name = "NAME", value_parser = parse_kernels)]
+    pub(crate) kernels: Option<filbert_engine::Isa>,
     /// A TOML file with the flags' own names as keys; flags on the command line win.
     #[arg(
         long,
@@ -124,6 +127,16 @@ pub(crate) struct TrainArgs {
     /// The norm that all gradients together are clipped to.
     #[arg(long, default_value_t = 1.0, value_name = "NORM")]
     pub(crate) clip_norm: f32,
+    /// Work through each batch in so many parts, one after the other: less memory, the same update.
+    #[arg(long, default_value_t = 1, value_name = "PARTS", value_parser = parse_count)]
+    pub(crate) accumulate: usize,
+    /// Keep only each layer's input for the way back and compute the rest again: a third slower, much less memory,
+    /// the same result.
+    #[arg(long)]
+    pub(crate) recompute: bool,
+    /// Where a frozen trunk's results are kept for the next run with other head settings, or off [default: the user's cache].
+    #[arg(long, value_name = "DIR|off")]
+    pub(crate) trunk_cache: Option<PathBuf>,
     /// Every random choice follows from it.
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(crate) seed: u64,
@@ -237,6 +250,12 @@ pub(crate) struct BenchArgs {
     /// Time one training step and one forward pass of a random encoder instead.
     #[arg(long)]
     pub(crate) train_step: bool,
+    /// With --train-step: keep only each layer's input for the way back.
+    #[arg(long, requires = "train_step")]
+    pub(crate) recompute: bool,
+    /// With --train-step: where the time goes, by operation.
+    #[arg(long, requires = "train_step")]
+    pub(crate) profile: bool,
     /// Layers of that encoder.
     #[arg(long, default_value_t = 6, value_name = "N")]
     pub(crate) layers: usize,
@@ -337,6 +356,13 @@ fn parse_threads(text: &str) -> Result<usize, String> {
         Ok(n @ 1..=1024) => Ok(n),
         _ => Err("a number of threads from 1 to 1024".to_owned()),
     }
+}
+
+fn parse_kernels(text: &str) -> Result<filbert_engine::Isa, String> {
+    let all = filbert_engine::Isa::available();
+    let names: Vec<&str> = all.iter().map(|isa| isa.name()).collect();
+    let found = all.iter().find(|isa| isa.name() == text);
+    found.copied().ok_or_else(|| format!("this processor has {}", names.join(", ")))
 }
 
 fn parse_count(text: &str) -> Result<usize, String> {

@@ -67,6 +67,9 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
     if let Some(threads) = cli.common.threads {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     }
+    if let Some(isa) = cli.common.kernels {
+        isa.limit();
+    }
     match &cli.verb {
         Verb::Train(args) => commands::train::run(args, &cli.common),
         Verb::Eval(args) => commands::eval::run(args, &cli.common),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use filbert_kernels::{Isa, Precision};
 
+use crate::profile::{Phase, Profile, Timer};
 use crate::tensor::{Pool, Tensor};
 
 /// A device that operations run on.
@@ -19,6 +20,8 @@ pub enum Device {
 pub struct Context {
     device: Device,
     precision: Precision,
+    profile: Option<Profile>,
+    recomputes: bool,
     pool: Arc<Pool>,
 }
 
@@ -31,13 +34,35 @@ impl Default for Context {
 impl Context {
     /// A context on `device` that computes in f32, with an empty pool.
     pub fn new(device: Device) -> Self {
-        Self { device, precision: Precision::F32, pool: Arc::default() }
+        Self { device, precision: Precision::F32, profile: None, recomputes: false, pool: Arc::default() }
     }
 
     /// The same with matrix products in another number format. Weights, sums and everything else stay in f32.
     #[must_use]
     pub fn with_precision(self, precision: Precision) -> Self {
         Self { precision, ..self }
+    }
+
+    /// The same with every operation's time added to `profile`.
+    #[must_use]
+    pub fn with_profile(self, profile: Profile) -> Self {
+        Self { profile: Some(profile), ..self }
+    }
+
+    /// The same with layers computed again on the way back, where that is worth memory.
+    #[must_use]
+    pub fn with_recompute(self, recomputes: bool) -> Self {
+        Self { recomputes, ..self }
+    }
+
+    /// True where layers keep only their input for the way back.
+    pub const fn recomputes(&self) -> bool {
+        self.recomputes
+    }
+
+    /// Times an operation until the result is dropped.
+    pub(crate) fn time(&self, phase: Phase, operation: &'static str) -> Option<Timer<'_>> {
+        Timer::start(self.profile.as_ref(), phase, operation)
     }
 
     /// The number format of matrix products.

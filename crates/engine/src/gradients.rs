@@ -50,12 +50,14 @@ impl Gradient {
 pub struct Gradients {
     current: Vec<Option<Gradient>>,
     spare: Vec<Option<Gradient>>,
+    /// Memory for the sums of tables whose gradient is dense.
+    rows: RowSums,
 }
 
 impl Gradients {
     /// None yet, for the parameters of `params`.
     pub fn new(params: &Params) -> Self {
-        Self { current: vec![None; params.len()], spare: vec![None; params.len()] }
+        Self { current: vec![None; params.len()], spare: vec![None; params.len()], rows: RowSums::default() }
     }
 
     /// The gradient of a parameter, if it has received one since [`clear`](Self::clear).
@@ -105,8 +107,16 @@ impl Gradients {
     pub(crate) fn spare_rows(&mut self, id: ParamId) -> RowSums {
         match self.spare[id.0].take() {
             Some(Gradient::Rows(rows)) => rows,
-            _ => RowSums::default(),
+            other => {
+                self.spare[id.0] = other;
+                std::mem::take(&mut self.rows)
+            }
         }
+    }
+
+    /// Takes back memory for rows that has become part of a dense gradient.
+    pub(crate) fn keep_rows(&mut self, rows: RowSums) {
+        self.rows = rows;
     }
 
     /// Adds to the rows of a table.

@@ -7,7 +7,8 @@
 
 use filbert_kernels::{AdamW, AdamWUpdate, Isa, RowUpdate, adamw_update, adamw_update_rows, sum_of_squares};
 
-use crate::{Error, Gradient, Gradients, ParamId, Params};
+use crate::profile::Phase;
+use crate::{Context, Error, Gradient, Gradients, ParamId, Params};
 
 /// The constants of AdamW.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -101,11 +102,13 @@ impl Optimizer {
     /// If a gradient is not finite; no parameter has changed then.
     pub fn step(
         &mut self,
-        isa: Isa,
+        context: &Context,
         params: &mut Params,
         gradients: &Gradients,
         lr: f32,
     ) -> Result<f32, Error> {
+        let isa = context.isa();
+        let timer = context.time(Phase::Update, "norm of the gradients");
         let mut squares = 0.0;
         for (id, param) in params.iter().filter(|(_, p)| p.trainable) {
             let sum = gradients.get(id).map_or(0.0, |g| sum_of_squares(isa, g.values()));
@@ -115,6 +118,8 @@ impl Optimizer {
             squares += sum;
         }
         let norm = squares.sqrt() as f32;
+        drop(timer);
+        let _timer = context.time(Phase::Update, "AdamW");
         // The small constant is PyTorch's clip_grad_norm_'s.
         let gradient_scale = (self.settings.clip_norm / (norm + 1e-6)).min(1.0);
         self.step += 1;

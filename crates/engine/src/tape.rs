@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use filbert_kernels::{Dropout, Weight, add_assign};
 
+use crate::profile::{Phase, Timer};
 use crate::{Context, Error, Gradients, ParamId, Params, Tensor};
 
 /// What a pass over a model is for.
@@ -53,6 +54,14 @@ impl Var {
 
 /// The way back of one operation. Whatever is put on the tape must have one: it cannot be forgotten.
 pub(crate) trait Backward {
+    /// The operation's name in a profile.
+    fn name(&self) -> &'static str;
+
+    /// True where the way back ends, and the gradient is handed to whoever asked.
+    fn is_leaf(&self) -> bool {
+        false
+    }
+
     /// From the gradient of the output to those of inputs and parameters.
     fn backward(self: Box<Self>, dy: Tensor, pass: &mut Pass<'_>);
 }
@@ -95,6 +104,8 @@ pub struct Tape<'a> {
     pub(crate) context: &'a Context,
     pub(crate) params: &'a Params,
     mode: Mode,
+    /// True where the weights will change after this pass, though parts of it may remember nothing.
+    trains: bool,
     nodes: Vec<Box<dyn Backward + 'a>>,
     sites: u64,
 }
@@ -102,7 +113,7 @@ pub struct Tape<'a> {
 impl<'a> Tape<'a> {
     /// An empty tape over the weights of `params`.
     pub fn new(context: &'a Context, params: &'a Params, mode: Mode) -> Self {
-        Self { context, params, mode, nodes: Vec::new(), sites: 0 }
+        Self { context, params, mode, trains: mode.record, nodes: Vec::new(), sites: 0 }
     }
 
     /// The context.
@@ -117,10 +128,15 @@ impl<'a> Tape<'a> {
 
     /// A weight for a product: packed once where it stays as it is, because it is frozen or nothing is trained.
     pub(crate) fn weight(&self, id: ParamId, shape: (usize, usize)) -> Weight<'a> {
-        if self.mode.record && self.params.trains(id) {
+        if self.trains && self.params.trains(id) {
             return Weight::Plain(self.params.value(id));
         }
         self.params.packed(id, self.context.isa(), self.context.precision(), shape)
+    }
+
+    /// Times an operation's way in until the result is dropped.
+    pub(crate) fn time(&self, operation: &'static str) -> Option<Timer<'a>> {
+        self.context.time(Phase::Forward, operation)
     }
 
     /// True where the way back must be remembered for an operation on `inputs` and `params`.
@@ -149,27 +165,115 @@ impl<'a> Tape<'a> {
         Var { value, node: Some(NodeId(self.nodes.len() - 1)) }
     }
 
-    /// Walks back from `from`, a `[1, 1]` value whose gradient is 1, and adds to `gradients`. Nothing happens where
+    /// Walks back from `from`, a `[1, 1]` value whose gradient is `scale`, and adds to `gradients`. Nothing happens where
     /// no gradient flows.
     ///
     /// # Errors
     /// If `from` is not a single number.
-    pub fn backward(self, from: &Var, gradients: &mut Gradients) -> Result<(), Error> {
+    pub fn backward(self, from: &Var, scale: f32, gradients: &mut Gradients) -> Result<(), Error> {
         if from.value.len() != 1 {
             return Err(Error::Shape { op: "backward", what: "the loss", got: from.value.len(), wanted: 1 });
         }
         let mut seed = self.context.scratch(1, 1);
-        seed[0] = 1.0;
-        let Some(start) = from.node else { return Ok(()) };
+        seed[0] = scale;
+        if let Some(start) = from.node {
+            self.walk(start, seed, gradients);
+        }
+        Ok(())
+    }
+
+    /// Walks back from `start`, whose gradient is `seed`; returns the gradient of the first node, if it received one.
+    fn walk(self, start: NodeId, seed: Tensor, gradients: &mut Gradients) -> Option<Tensor> {
         let mut slots: Vec<Option<Tensor>> = Vec::new();
         slots.resize_with(self.nodes.len(), || None);
         slots[start.0] = Some(seed);
         let mut pass = Pass { context: self.context, params: self.params, gradients, slots };
+        let first = matches!(self.nodes.first(), Some(op) if op.is_leaf());
         for (i, op) in self.nodes.into_iter().enumerate().rev() {
+            if i == 0 && first {
+                break;
+            }
             if let Some(dy) = pass.slots[i].take() {
+                let _timer = self.context.time(Phase::Backward, op.name());
                 op.backward(dy, &mut pass);
             }
         }
-        Ok(())
+        pass.slots.first_mut().and_then(Option::take)
     }
+
+    /// The value of `f` at x, of which only x is kept: the way back runs `f` again to learn the rest. `f` must give the same
+    /// value each time; `params` are those it uses.
+    ///
+    /// # Errors
+    /// Those of `f`.
+    pub fn recomputed(
+        &mut self,
+        x: &Var,
+        params: &[ParamId],
+        f: impl Fn(&mut Tape<'_>, &Var) -> Result<Var, Error> + Send + 'static,
+    ) -> Result<Var, Error> {
+        if !self.records(&[x], params) {
+            return f(self, x);
+        }
+        let sites = self.sites;
+        self.mode.record = false;
+        let y = f(self, &Var { value: Arc::clone(&x.value), node: None });
+        self.mode.record = true;
+        let y = y?;
+        let mode = self.mode;
+        Ok(self.push_shared(
+            y.value,
+            Recomputed { input: x.node, x: Arc::clone(&x.value), mode, sites, f: Box::new(f) },
+        ))
+    }
+}
+
+/// Several operations on one input.
+type Part = dyn Fn(&mut Tape<'_>, &Var) -> Result<Var, Error> + Send;
+
+/// An operation made of others that are run again on the way back.
+struct Recomputed {
+    input: Option<NodeId>,
+    x: Arc<Tensor>,
+    mode: Mode,
+    /// Sites of dropout before it.
+    sites: u64,
+    f: Box<Part>,
+}
+
+impl Backward for Recomputed {
+    fn name(&self) -> &'static str {
+        "recomputed"
+    }
+
+    fn backward(self: Box<Self>, dy: Tensor, pass: &mut Pass<'_>) {
+        let mut tape = Tape::new(pass.context, pass.params, self.mode);
+        tape.sites = self.sites;
+        let x = match self.input {
+            Some(_) => tape.push_shared(Arc::clone(&self.x), Leaf),
+            None => Var { value: Arc::clone(&self.x), node: None },
+        };
+        // It succeeded on the way in, with the same input.
+        let Ok(Var { node: Some(start), .. }) = (self.f)(&mut tape, &x) else { return };
+        drop(x);
+        let dx = tape.walk(start, dy, pass.gradients);
+        if let (Some(dx), true) = (dx, self.input.is_some()) {
+            pass.add(self.input, dx);
+        }
+    }
+}
+
+/// Where the way back of a part ends.
+struct Leaf;
+
+impl Backward for Leaf {
+    fn name(&self) -> &'static str {
+        "input"
+    }
+
+    fn is_leaf(&self) -> bool {
+        true
+    }
+
+    fn backward(self: Box<Self>, _: Tensor, _: &mut Pass<'_>) {}
 }

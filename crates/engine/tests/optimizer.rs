@@ -45,7 +45,7 @@ fn loss(params: &Params, context: &Context, step: usize, gradients: Option<&mut 
     let logits = tape.linear(&x, layer, Activation::Identity).unwrap();
     let loss = tape.cross_entropy(&logits, &[0, 1]).unwrap();
     if let Some(gradients) = gradients {
-        tape.backward(&loss.mean, gradients).unwrap();
+        tape.backward(&loss.mean, 1.0, gradients).unwrap();
     }
     loss.mean.value()[0]
 }
@@ -61,7 +61,7 @@ fn train(row_sparse: bool) -> (Params, Vec<f32>) {
         optimizer.touch(&mut params, word, &ids(step));
         let mut gradients = Gradients::new(&params);
         losses.push(loss(&params, &context, step, Some(&mut gradients)));
-        optimizer.step(context.isa(), &mut params, &gradients, 0.01).unwrap();
+        optimizer.step(&context, &mut params, &gradients, 0.01).unwrap();
         if step == 7 {
             optimizer.settle(&mut params);
         }
@@ -95,7 +95,7 @@ fn frozen_parameters_get_no_gradient_and_do_not_move() {
     let mut gradients = Gradients::new(&params);
     loss(&params, &context, 1, Some(&mut gradients));
     let mut optimizer = Optimizer::new(&params, AdamWSettings::default());
-    optimizer.step(context.isa(), &mut params, &gradients, 0.1).unwrap();
+    optimizer.step(&context, &mut params, &gradients, 0.1).unwrap();
     for ((id, after), (_, before)) in params.iter().zip(before.iter()) {
         assert_eq!(gradients.get(id).is_some(), after.trainable, "{}", after.name);
         assert_eq!(after.value != before.value, after.trainable, "{}", after.name);
@@ -133,7 +133,7 @@ fn a_gradient_that_is_not_finite_changes_nothing() {
     loss(&params, &context, 1, Some(&mut gradients));
     let before = params.clone();
     let mut optimizer = Optimizer::new(&params, AdamWSettings::default());
-    let error = optimizer.step(context.isa(), &mut params, &gradients, 0.1).unwrap_err().to_string();
+    let error = optimizer.step(&context, &mut params, &gradients, 0.1).unwrap_err().to_string();
     assert!(error.contains("not finite at step 1"), "{error}");
     for ((_, a), (_, b)) in params.iter().zip(before.iter()) {
         assert!(a.value.iter().zip(&b.value).all(|(x, y)| x.to_bits() == y.to_bits()), "{}", a.name);
@@ -189,7 +189,7 @@ fn layer_loss(params: &Params, pooling: Pooling, queries: Queries, gradients: Op
     let logits = tape.linear(&pooled, layer, Activation::Gelu).unwrap();
     let loss = tape.cross_entropy(&logits, &[0, 1]).unwrap();
     if let Some(gradients) = gradients {
-        tape.backward(&loss.mean, gradients).unwrap();
+        tape.backward(&loss.mean, 1.0, gradients).unwrap();
     }
     loss.mean.value()[0]
 }

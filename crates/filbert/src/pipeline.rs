@@ -88,6 +88,7 @@ pub(crate) fn run(job: &Trainer, watch: &mut dyn Watch) -> Result<Trained, Error
     };
     let folder = source.path().to_path_buf();
     let (context, why) = options.precision.context()?;
+    let context = context.with_recompute(options.recompute);
     watch.note(&format!("computing in {why}, on {} threads", filbert_train::threads()));
     let mut classifier = Classifier::assemble(network, filbert, folder, labels, report)?;
     classifier.tokenizer.check_types(classifier.network.config.type_vocab_size, first.pairs.is_some())?;
@@ -109,6 +110,10 @@ pub(crate) fn run(job: &Trainer, watch: &mut dyn Watch) -> Result<Trained, Error
     let fitted = fit(&mut classifier.network, &context, &train, valid.as_ref(), &settings, &mut observer);
     let fitted = fitted.map_err(|error| with_lines(error, &splits.train))?;
     context.release_memory();
+    classifier.network.params.release_packed();
+    if fitted.reused_trunk {
+        watch.note("the frozen trunk's results are those of an earlier run, from the cache");
+    }
 
     // 5. Measuring, in f32 as `predict` and `eval` compute. Nothing before this looked at how the model answers the test rows.
     let mut measure = |rows: Option<&Rows>, name: &str| -> Result<_, Error> {
@@ -129,7 +134,6 @@ pub(crate) fn run(job: &Trainer, watch: &mut dyn Watch) -> Result<Trained, Error
         valid: valid.as_ref().map_or(0, Rows::len),
         test: test.as_ref().map_or(0, Rows::len),
     };
-    let trained_rows = (train.len() * settings.epochs) as f64;
     let metrics = Metrics {
         rows: counts,
         test: test_report,
@@ -137,7 +141,7 @@ pub(crate) fn run(job: &Trainer, watch: &mut dyn Watch) -> Result<Trained, Error
         timing: Timing {
             train_seconds: fitted.seconds,
             total_seconds: start.elapsed().as_secs_f64(),
-            train_rows_per_second: trained_rows / fitted.seconds.max(1e-9),
+            train_rows_per_second: (train.len() * settings.epochs) as f64 / fitted.seconds.max(1e-9),
         },
         precision: context.precision().name().to_owned(),
         measured_precision: classifier.precision().0.to_owned(),
@@ -145,19 +149,19 @@ pub(crate) fn run(job: &Trainer, watch: &mut dyn Watch) -> Result<Trained, Error
         threads: filbert_train::threads(),
         seed: options.seed,
         best_epoch: fitted.best_epoch,
-        epochs: fitted
-            .epochs
-            .iter()
-            .map(|e| PerEpoch {
-                epoch: e.epoch,
-                train_loss: e.train_loss,
-                valid_loss: e.valid_loss,
-                valid_accuracy: e.valid_accuracy,
-            })
-            .collect(),
+        epochs: fitted.epochs.iter().map(per_epoch).collect(),
         notes: watch.notes,
     };
     Ok(Trained { classifier, metrics })
+}
+
+fn per_epoch(report: &crate::EpochReport) -> PerEpoch {
+    PerEpoch {
+        epoch: report.epoch,
+        train_loss: report.train_loss,
+        valid_loss: report.valid_loss,
+        valid_accuracy: report.valid_accuracy,
+    }
 }
 
 /// The error of a run that diverged, with the rows' places in their file.
@@ -240,6 +244,7 @@ fn record(job: &Trainer, splits: &Splits, fitted: &Fitted, (max_length, precisio
             "epochs": settings.epochs,
             "lr": decimal(settings.learning_rate),
             "batch_size": settings.batch_size,
+            "accumulate": settings.accumulate,
             "max_length": max_length,
             "freeze": freeze,
             "pooling": options.pooling,

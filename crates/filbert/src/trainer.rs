@@ -27,6 +27,12 @@ pub struct Options {
     pub learning_rate: Option<f32>,
     /// Rows per update.
     pub batch_size: usize,
+    /// Parts of a batch that are worked through one after the other, in less memory, before the update.
+    pub accumulate: usize,
+    /// Keeps only each layer's input for the way back and computes the rest again.
+    pub recompute: bool,
+    /// Where a frozen trunk's results are kept for the next run; nowhere if left out.
+    pub trunk_cache: Option<PathBuf>,
     /// The longest row in tokens: 128, or what the model has positions for if that is less.
     pub max_length: Option<usize>,
     /// The rise of the learning rate.
@@ -56,6 +62,9 @@ impl Default for Options {
             epochs: None,
             learning_rate: None,
             batch_size: settings.batch_size,
+            accumulate: settings.accumulate,
+            recompute: false,
+            trunk_cache: None,
             max_length: None,
             warmup: settings.warmup,
             schedule: settings.decay,
@@ -76,6 +85,8 @@ impl Options {
             epochs: self.epochs.unwrap_or(if frozen { 10 } else { 3 }),
             learning_rate: self.learning_rate.unwrap_or(if frozen { 1e-3 } else { 5e-5 }),
             batch_size: self.batch_size,
+            accumulate: self.accumulate,
+            trunk_cache: self.trunk_cache.clone(),
             warmup: self.warmup,
             decay: self.schedule,
             seed: self.seed,

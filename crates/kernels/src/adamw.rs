@@ -101,7 +101,9 @@ pub fn adamw_update_rows<'a>(
         for (r, ((p, m), v)) in rows.enumerate() {
             if let RowUpdate::Update(factor, g) = row(i * ROWS + r) {
                 if factor != 1.0 {
-                    p.iter_mut().for_each(|x| *x *= factor);
+                    for x in p.iter_mut() {
+                        *x *= factor;
+                    }
                 }
                 update(isa, p, m, v, g, with);
             }

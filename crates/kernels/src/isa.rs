@@ -2,6 +2,7 @@
 //! processor was asked, which is what makes calling the vector code sound.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 /// An instruction set that this processor has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,10 +17,20 @@ pub(crate) enum Level {
     Avx512,
 }
 
+/// How far [`Isa::detect`] goes.
+static LIMIT: OnceLock<Isa> = OnceLock::new();
+
 impl Isa {
-    /// The best instruction set of this processor.
+    /// The best instruction set of this processor, up to the [limit](Self::limit).
     pub fn detect() -> Self {
-        Self::available().pop().unwrap_or(Self(Level::Portable))
+        let best = Self::available().pop().unwrap_or(Self(Level::Portable));
+        LIMIT.get().map_or(best, |limit| best.min(*limit))
+    }
+
+    /// Makes [`detect`](Self::detect) go no further than this from now on, for the whole process: to measure what a lesser
+    /// processor would do. False if a limit was set before.
+    pub fn limit(self) -> bool {
+        LIMIT.set(self).is_ok()
     }
 
     /// Code that runs on any processor of the target the binary was built for.

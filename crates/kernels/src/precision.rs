@@ -1,5 +1,6 @@
 //! The number formats of matrix products, and the instructions that a processor has for bfloat16.
 
+use crate::isa::Isa;
 #[cfg(target_arch = "x86_64")]
 use crate::product::amx;
 
@@ -35,10 +36,11 @@ pub(crate) enum Unit {
 }
 
 impl Bf16 {
-    /// The fastest way this processor has, if it is faster than f32. Intel's processors execute AVX512-BF16 at about 0.6
+    /// The fastest way this processor has, if it is faster than f32 and [`Isa::detect`] goes as far. Intel's processors execute AVX512-BF16 at about 0.6
     /// of their rate of f32 multiply-adds (measured, see LOG.md), AMD's at twice that rate.
     pub fn detect() -> Option<Self> {
-        Self::available().pop().filter(|kind| kind.0 != Unit::Avx512 || !is_intel())
+        let best = Self::available().pop().filter(|_| Isa::available().last() == Some(&Isa::detect()));
+        best.filter(|kind| kind.0 != Unit::Avx512 || !is_intel())
     }
 
     /// Every way this processor has, slowest first.

@@ -167,6 +167,12 @@ pub fn together<R: Send>(f: impl FnOnce() -> R + Send) -> R {
 
 /// Calls `f` with 0 to `tasks` - 1, over this thread's team or, without one, the current rayon pool.
 pub(crate) fn tasks(tasks: usize, f: impl Fn(usize) + Sync + Send) {
+    struct Restore(*const Team);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            LEADS.set(self.0);
+        }
+    }
     if tasks <= 1 {
         (0..tasks).for_each(f);
         return;
@@ -176,12 +182,6 @@ pub(crate) fn tasks(tasks: usize, f: impl Fn(usize) + Sync + Send) {
     if team.is_null() {
         (0..tasks).into_par_iter().for_each(f);
         return;
-    }
-    struct Restore(*const Team);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            LEADS.set(self.0);
-        }
     }
     let _restore = Restore(team);
     // SAFETY: `together` sets the pointer while its team lives, and takes it back before that ends.

@@ -126,34 +126,55 @@ impl Encoder {
             let p = if live { self.hidden_dropout } else { 0.0 };
             let p_attention = if live { self.attention_dropout } else { 0.0 };
             let queries = if i + 1 == self.layers.len() { wanted } else { Queries::All };
-            x = self.layer(tape, layer, &x, (batch, queries), (p, p_attention))?;
+            let run = Run { heads: self.heads, activation: self.activation, queries, p, p_attention };
+            x = if tape.context().recomputes() {
+                let (layer, batch) = (layer.clone(), batch.clone());
+                let params = layer.params();
+                tape.recomputed(&x, &params, move |tape, x| layer.forward(tape, x, &batch, run))?
+            } else {
+                layer.forward(tape, &x, batch, run)?
+            };
         }
         Ok(x)
     }
+}
 
-    fn layer(
+/// How a layer is run.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    heads: usize,
+    activation: Activation,
+    queries: Queries,
+    /// Dropout of the hidden states, and of the attention's probabilities.
+    p: f32,
+    p_attention: f32,
+}
+
+impl Layer {
+    /// The hidden states after this layer, from those before it, `[tokens, width]`.
+    fn forward(
         &self,
         tape: &mut Tape<'_>,
-        layer: &Layer,
-        x: &Var, // [tokens, width]
-        (batch, queries): (&Batch, Queries),
-        (p, p_attention): (f32, f32),
-    ) -> Result<Var, Error> {
-        let asking = match queries {
+        x: &Var,
+        batch: &Batch,
+        run: Run,
+    ) -> std::result::Result<Var, Error> {
+        let asking = match run.queries {
             Queries::All => x.clone(),
             Queries::First => tape.pool(x, &batch.offsets, Pooling::First)?, // [rows, width]
         };
-        let [q, k, v] = layer.query_key_value;
+        let [q, k, v] = self.query_key_value;
         let q = tape.linear(&asking, q, Activation::Identity)?;
         let k = tape.linear(x, k, Activation::Identity)?;
         let v = tape.linear(x, v, Activation::Identity)?;
-        let context = tape.attention([&q, &k, &v], &batch.offsets, (self.heads, queries), p_attention)?;
+        let context =
+            tape.attention([&q, &k, &v], &batch.offsets, (run.heads, run.queries), run.p_attention)?;
         drop((q, k, v));
-        let projected = tape.linear(&context, layer.attention_output, Activation::Identity)?;
-        let x = tape.norm(&projected, Some(&asking), layer.attention_norm, p)?;
-        let inner = tape.linear(&x, layer.intermediate, self.activation)?; // [.., intermediate]
-        let outer = tape.linear(&inner, layer.output, Activation::Identity)?;
+        let projected = tape.linear(&context, self.attention_output, Activation::Identity)?;
+        let x = tape.norm(&projected, Some(&asking), self.attention_norm, run.p)?;
+        let inner = tape.linear(&x, self.intermediate, run.activation)?; // [.., intermediate]
+        let outer = tape.linear(&inner, self.output, Activation::Identity)?;
         drop(inner);
-        tape.norm(&outer, Some(&x), layer.output_norm, p)
+        tape.norm(&outer, Some(&x), self.output_norm, run.p)
     }
 }

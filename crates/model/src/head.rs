@@ -56,7 +56,7 @@ impl Head {
     }
 
     /// The pooler's parameters, where it has one.
-    pub(crate) fn pooler_params(&self) -> Vec<ParamId> {
+    pub fn pooler_params(&self) -> Vec<ParamId> {
         self.pooler.into_iter().flat_map(|(l, _)| std::iter::once(l.weight).chain(l.bias)).collect()
     }
 

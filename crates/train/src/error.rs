@@ -48,6 +48,17 @@ pub enum Error {
         /// The epoch, from 1.
         epoch: usize,
     },
+    /// Results of a frozen trunk that do not fit in memory cannot be kept in a file.
+    #[error(
+        "cannot use {} for the frozen trunk's results: {source}; --trunk-cache names another folder",
+        path.display()
+    )]
+    TrunkCache {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The network refused its input.
     #[error(transparent)]
     Model(#[from] filbert_model::Error),

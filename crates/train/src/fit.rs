@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
-use filbert_engine::{Context, ParamId, Tensor};
+use filbert_engine::{Context, Mode, ParamId, Tape, Tensor, together};
 use filbert_model::{Batch, Network};
 
-use crate::infer::{accuracy, features, logits, mean_loss};
+use crate::features::{Features, Store};
+use crate::infer::{accuracy, logits, mean_loss};
 use crate::{EpochReport, Error, Input, Observer, Rows, Settings, StepReport, Trainer, Warmup};
 
 /// How a run went.
@@ -20,6 +21,8 @@ pub struct Fitted {
     pub seconds: f64,
     /// True where the trunk was run once and its results were trained on.
     pub cached_trunk: bool,
+    /// True where those results are another run's.
+    pub reused_trunk: bool,
 }
 
 /// Trains `network` in place and leaves it with the weights of the best epoch.
@@ -51,13 +54,14 @@ pub fn fit(
     }
     let start = Instant::now();
     let cached_trunk = network.trunk_is_frozen();
-    let source = Source::new(network, context, train, cached_trunk, observer)?;
+    let store = Store { folder: settings.trunk_cache.as_deref(), memory: settings.trunk_memory };
+    let store = cached_trunk.then_some(store);
+    let source = Source::new(network, context, train, store, observer)?;
     let valid = match valid.filter(|rows| !rows.is_empty()) {
-        Some(rows) => {
-            Some((Source::new(network, context, rows, cached_trunk, &mut crate::Silent)?, &rows.labels))
-        }
+        Some(rows) => Some((Source::new(network, context, rows, store, &mut crate::Silent)?, &rows.labels)),
         None => None,
     };
+    let reused_trunk = matches!(&source, Source::Features(features) if features.reused);
     let mut trainer = Trainer::new(network, context, settings, train.len());
     let mut epochs: Vec<EpochReport> = Vec::new();
     let mut best: Option<Best> = None;
@@ -70,11 +74,15 @@ pub fn fit(
             if observer.stop() {
                 return Err(Error::Interrupted { step, epoch });
             }
-            let labels: Vec<u32> = rows.iter().map(|&row| train.labels[row]).collect();
-            let outcome = trainer.run(source.batch(rows), &labels, true).map_err(|error| match error {
-                Error::Step(what) => Error::NotFinite { what, step, epoch, rows: rows.to_vec() },
-                other => other,
-            })?;
+            let part = |rows: &[usize]| -> Result<_, Error> {
+                Ok((source.batch(rows)?, rows.iter().map(|&row| train.labels[row]).collect()))
+            };
+            let parts = rows.chunks(rows.len().div_ceil(settings.accumulate)).map(part);
+            let outcome =
+                trainer.run(parts.collect::<Result<_, _>>()?, true).map_err(|error| match error {
+                    Error::Step(what) => Error::NotFinite { what, step, epoch, rows: rows.to_vec() },
+                    other => other,
+                })?;
             total += f64::from(outcome.loss) * rows.len() as f64;
             observer.step(&StepReport {
                 epoch,
@@ -123,7 +131,7 @@ pub fn fit(
             network.params.get_mut(id).value = value;
         }
     }
-    Ok(Fitted { epochs, best_epoch, seconds, cached_trunk })
+    Ok(Fitted { epochs, best_epoch, seconds, cached_trunk, reused_trunk })
 }
 
 /// The best epoch so far, where it is not the one whose weights are in place.
@@ -141,7 +149,7 @@ fn snapshot(network: &Network) -> Vec<(ParamId, Vec<f32>)> {
 /// Where batches come from: the rows themselves, or what a frozen trunk made of them.
 enum Source<'a> {
     Rows(&'a Rows, &'static filbert_model::Architecture),
-    Features { values: Vec<f32>, width: usize },
+    Features(Features),
 }
 
 impl<'a> Source<'a> {
@@ -149,45 +157,47 @@ impl<'a> Source<'a> {
         network: &Network,
         context: &Context,
         rows: &'a Rows,
-        cached: bool,
+        store: Option<Store<'_>>,
         observer: &mut dyn Observer,
     ) -> Result<Self, Error> {
-        if !cached {
-            return Ok(Self::Rows(rows, network.architecture));
-        }
+        let Some(store) = store else { return Ok(Self::Rows(rows, network.architecture)) };
         let mut done = |n| observer.features(n, rows.len());
-        let values = features(network, context, &rows.encodings, &mut done)?;
-        Ok(Self::Features { values, width: network.config.hidden_size })
+        Features::new(network, context, &rows.encodings, store, &mut done).map(Self::Features)
     }
 
     /// The batch of these rows.
-    fn batch(&self, rows: &[usize]) -> Input {
+    fn batch(&self, rows: &[usize]) -> Result<Input, Error> {
         match self {
             Self::Rows(all, architecture) => {
-                Input::Tokens(Batch::new(architecture, rows.iter().map(|&i| &all.encodings[i])))
+                Ok(Input::Tokens(Batch::new(architecture, rows.iter().map(|&i| &all.encodings[i]))))
             }
-            Self::Features { values, width } => Input::Features(gather(values, *width, rows.iter().copied())),
+            Self::Features(all) => {
+                let values = all.gather(rows.iter().copied())?;
+                let width = values.len() / rows.len().max(1);
+                Ok(Input::Features(Tensor::from_vec(values, rows.len(), width)))
+            }
         }
     }
 
     /// Logits of all rows.
     fn logits(&self, network: &Network, context: &Context) -> Result<Vec<f32>, Error> {
+        /// Rows whose features are in memory at a time.
+        const ROWS: usize = 4_096;
         match self {
             Self::Rows(all, _) => logits(network, context, &all.encodings, &mut |_| ()),
-            Self::Features { values, width } => {
-                let rows = values.len() / width;
-                let all = gather(values, *width, 0..rows);
-                let mut tape =
-                    filbert_engine::Tape::new(context, &network.params, filbert_engine::Mode::EVALUATE);
-                Ok(network.logits_from_features(&mut tape, all)?.value().to_vec())
+            Self::Features(all) => {
+                let mut out = Vec::new();
+                let rows: Vec<usize> = (0..all.len()).collect();
+                for part in rows.chunks(ROWS) {
+                    let Input::Features(features) = self.batch(part)? else { continue };
+                    let logits = together(|| -> Result<Vec<f32>, Error> {
+                        let mut tape = Tape::new(context, &network.params, Mode::EVALUATE);
+                        Ok(network.logits_from_features(&mut tape, features)?.value().to_vec())
+                    })?;
+                    out.extend(logits);
+                }
+                Ok(out)
             }
         }
     }
-}
-
-/// The given rows of a matrix.
-fn gather(values: &[f32], width: usize, rows: impl ExactSizeIterator<Item = usize>) -> Tensor {
-    let n = rows.len();
-    let data = rows.flat_map(|i| &values[i * width..(i + 1) * width]).copied().collect();
-    Tensor::from_vec(data, n, width)
 }

@@ -21,32 +21,24 @@ pub fn logits(
     rows: &[Encoding],
     done: &mut dyn FnMut(usize),
 ) -> Result<Vec<f32>, Error> {
-    by_length(network, rows, done, |batch| network.logits(context, batch))
+    let mut out = Vec::new();
+    by_length(network, rows, done, |batch| network.logits(context, batch), &mut |i, row| {
+        out.resize(rows.len() * row.len(), 0.0);
+        out[i * row.len()..(i + 1) * row.len()].copy_from_slice(row);
+    })?;
+    Ok(out)
 }
 
-/// The pooled hidden states of every row, `[rows, width]`, before the head's own layers.
-///
-/// # Errors
-/// If a row does not fit the network.
-pub fn features(
-    network: &Network,
-    context: &Context,
-    rows: &[Encoding],
-    done: &mut dyn FnMut(usize),
-) -> Result<Vec<f32>, Error> {
-    by_length(network, rows, done, |batch| network.features(context, batch))
-}
-
-/// Runs `f` over batches of rows of similar length and puts its results, one row of equal width each, in order.
+/// Runs `f` over batches of rows of similar length and hands each row's part of the results, all of equal width, to `put`.
 /// `done` is told the number of rows after each batch.
-fn by_length(
+pub(crate) fn by_length(
     network: &Network,
     rows: &[Encoding],
     done: &mut dyn FnMut(usize),
     f: impl Fn(&Batch) -> filbert_model::Result<Vec<f32>> + Sync,
-) -> Result<Vec<f32>, Error> {
+    put: &mut dyn FnMut(usize, &[f32]),
+) -> Result<(), Error> {
     let lengths: Vec<usize> = rows.iter().map(|row| row.ids.len()).collect();
-    let mut out = Vec::new();
     let mut finished = 0;
     let widest = network.config.intermediate_size.max(network.config.hidden_size);
     let budget = (BATCH_VALUES / widest.max(1)).clamp(1, BATCH_TOKENS);
@@ -54,14 +46,13 @@ fn by_length(
         let batch = Batch::new(network.architecture, indices.iter().map(|&i| &rows[i]));
         let values = together(|| f(&batch))?;
         let width = values.len() / indices.len().max(1);
-        out.resize(rows.len() * width, 0.0);
         for (&i, value) in indices.iter().zip(values.chunks_exact(width.max(1))) {
-            out[i * width..(i + 1) * width].copy_from_slice(value);
+            put(i, value);
         }
         finished += indices.len();
         done(finished);
     }
-    Ok(out)
+    Ok(())
 }
 
 /// The mean cross-entropy of logits `[rows, labels]`; NaN for no rows.
@@ -87,5 +78,5 @@ pub fn accuracy(logits: &[f32], labels: &[u32]) -> f64 {
 
 /// The number of threads of the current pool.
 pub fn threads() -> usize {
-    rayon::current_num_threads()
+    filbert_engine::threads()
 }

@@ -3,6 +3,7 @@
 //! It works on token ids and class indices; files, labels' names and terminals belong to the layers around it.
 
 mod error;
+mod features;
 mod fit;
 mod infer;
 mod observer;
@@ -11,7 +12,7 @@ mod step;
 
 pub use error::Error;
 pub use fit::{Fitted, fit};
-pub use infer::{BATCH_TOKENS, accuracy, features, logits, mean_loss, threads};
+pub use infer::{BATCH_TOKENS, accuracy, logits, mean_loss, threads};
 pub use observer::{EpochReport, Observer, Silent, StepReport};
 pub use settings::{Rows, Settings, Warmup};
 pub use step::{Input, Trainer};

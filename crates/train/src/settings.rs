@@ -1,5 +1,7 @@
 //! What a training run is told: its rows and its numbers, checked once before anything starts.
 
+use std::path::PathBuf;
+
 use filbert_engine::{AdamWSettings, Decay, Schedule};
 use filbert_model::Encoding;
 
@@ -49,6 +51,12 @@ pub struct Settings {
     pub epochs: usize,
     /// Rows per update.
     pub batch_size: usize,
+    /// Parts of a batch that are worked through one after the other before the update.
+    pub accumulate: usize,
+    /// Where the results of a frozen trunk are kept for another run; nowhere if left out.
+    pub trunk_cache: Option<PathBuf>,
+    /// Bytes of a frozen trunk's results that are held in memory; more are read from the cache, batch by batch.
+    pub trunk_memory: usize,
     /// The highest learning rate.
     pub learning_rate: f32,
     /// The rise of the learning rate.
@@ -66,6 +74,9 @@ impl Default for Settings {
         Self {
             epochs: 3,
             batch_size: 16,
+            accumulate: 1,
+            trunk_cache: None,
+            trunk_memory: 1 << 30,
             learning_rate: 5e-5,
             warmup: Warmup::Share(0.1),
             decay: Decay::Linear,
@@ -87,6 +98,13 @@ impl Settings {
         }
         if self.batch_size == 0 || self.batch_size > 1 << 20 {
             return refuse("the batch size", self.batch_size.to_string(), "1 to 1,048,576");
+        }
+        if self.accumulate == 0 || self.accumulate > self.batch_size {
+            return refuse(
+                "the number of parts of a batch",
+                self.accumulate.to_string(),
+                "1 to the batch size",
+            );
         }
         if !(self.learning_rate >= 0.0 && self.learning_rate <= 100.0) {
             return refuse("the learning rate", self.learning_rate.to_string(), "0 to 100");

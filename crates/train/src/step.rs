@@ -1,6 +1,8 @@
 //! One step of training: forward, loss, backward, update.
 
-use filbert_engine::{Context, Error as EngineError, Gradients, Mode, Optimizer, Schedule, Tape, Tensor};
+use filbert_engine::{
+    Context, Error as EngineError, Gradients, Mode, Optimizer, Schedule, Tape, Tensor, together,
+};
 use filbert_model::{Batch, Network};
 
 use crate::{Error, Settings};
@@ -59,38 +61,56 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// If the input does not fit the network, or loss or gradients are not finite (no weight has changed then).
     pub fn step(&mut self, input: Input, labels: &[u32], dropout: bool) -> Result<f32, Error> {
-        self.run(input, labels, dropout).map(|outcome| outcome.loss)
+        self.run(vec![(input, labels.to_vec())], dropout).map(|outcome| outcome.loss)
     }
 
-    pub(crate) fn run(&mut self, input: Input, labels: &[u32], dropout: bool) -> Result<Outcome, Error> {
-        filbert_engine::together(|| self.run_together(input, labels, dropout))
+    /// The same on a batch in parts, one after the other: the update is that of the whole batch.
+    ///
+    /// # Errors
+    /// As for [`step`](Self::step).
+    pub fn step_in_parts(&mut self, parts: Vec<(Input, Vec<u32>)>, dropout: bool) -> Result<f32, Error> {
+        self.run(parts, dropout).map(|outcome| outcome.loss)
     }
 
-    fn run_together(&mut self, input: Input, labels: &[u32], dropout: bool) -> Result<Outcome, Error> {
+    /// One update on the parts of a batch.
+    pub(crate) fn run(&mut self, parts: Vec<(Input, Vec<u32>)>, dropout: bool) -> Result<Outcome, Error> {
+        together(|| self.run_together(parts, dropout))
+    }
+
+    fn run_together(&mut self, parts: Vec<(Input, Vec<u32>)>, dropout: bool) -> Result<Outcome, Error> {
         let number = self.optimizer.step_count();
         let learning_rate = self.schedule.rate(number);
         let key = self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ number.wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mode = Mode { record: true, dropout: dropout.then_some(key) };
-        if let Input::Tokens(batch) = &input {
-            let table = self.network.encoder().word_embedding();
-            self.optimizer.touch(&mut self.network.params, table, batch.ids());
+        let table = self.network.encoder().word_embedding();
+        for (input, _) in &parts {
+            if let Input::Tokens(batch) = input {
+                self.optimizer.touch(&mut self.network.params, table, batch.ids());
+            }
         }
 
-        let mut tape = Tape::new(self.context, &self.network.params, mode);
-        let logits = match input {
-            Input::Tokens(batch) => self.network.forward(&mut tape, &batch)?, // [rows, labels]
-            Input::Features(features) => self.network.logits_from_features(&mut tape, features)?,
-        };
-        let loss = tape.cross_entropy(&logits, labels)?;
-        let value = loss.mean.value()[0];
-        if !value.is_finite() {
-            return Err(Error::Step(format!("the loss is {value}")));
-        }
         self.gradients.clear();
-        tape.backward(&loss.mean, &mut self.gradients)?;
+        let rows: usize = parts.iter().map(|(_, labels)| labels.len()).sum();
+        let mut value = 0.0;
+        for (part, (input, labels)) in (0u64..).zip(parts) {
+            let key = key ^ part.wrapping_mul(0x94d0_49bb_1331_11eb);
+            let mode = Mode { record: true, dropout: dropout.then_some(key) };
+            let mut tape = Tape::new(self.context, &self.network.params, mode);
+            let logits = match input {
+                Input::Tokens(batch) => self.network.forward(&mut tape, &batch)?, // [rows, labels]
+                Input::Features(features) => self.network.logits_from_features(&mut tape, features)?,
+            };
+            let loss = tape.cross_entropy(&logits, &labels)?;
+            // The mean over the batch: a part counts by its rows.
+            let share = labels.len() as f32 / rows as f32;
+            value += share * loss.mean.value()[0];
+            if !value.is_finite() {
+                return Err(Error::Step(format!("the loss is {value}")));
+            }
+            tape.backward(&loss.mean, share, &mut self.gradients)?;
+        }
 
-        let isa = self.context.isa();
-        let update = self.optimizer.step(isa, &mut self.network.params, &self.gradients, learning_rate);
+        let update =
+            self.optimizer.step(self.context, &mut self.network.params, &self.gradients, learning_rate);
         let gradient_norm = update.map_err(|error| match error {
             EngineError::NotFinite { parameter, .. } => {
                 Error::Step(format!("the gradient of {parameter} is not finite"))

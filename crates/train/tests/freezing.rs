@@ -45,7 +45,7 @@ fn gradients_reach_exactly_what_is_trained() {
         let logits = network.forward(&mut tape, &Batch::new(network.architecture, &rows.encodings)).unwrap();
         let loss = tape.cross_entropy(&logits, &rows.labels).unwrap();
         let mut gradients = Gradients::new(&network.params);
-        tape.backward(&loss.mean, &mut gradients).unwrap();
+        tape.backward(&loss.mean, 1.0, &mut gradients).unwrap();
         for (id, param) in network.params.iter() {
             let expected = !frozen.iter().any(|prefix| param.name.starts_with(prefix));
             let got = gradients.get(id).is_some_and(|g| {

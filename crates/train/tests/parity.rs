@@ -59,7 +59,7 @@ fn gradients_are_those_of_pytorch() {
     let logits = network.forward(&mut tape, &input).unwrap();
     let loss = tape.cross_entropy(&logits, &labels).unwrap();
     let mut gradients = Gradients::new(&network.params);
-    tape.backward(&loss.mean, &mut gradients).unwrap();
+    tape.backward(&loss.mean, 1.0, &mut gradients).unwrap();
     let file = SafeTensors::open(&self::golden().join("tiny_gradients.safetensors")).unwrap();
     let mut failures = Vec::new();
     for (id, param) in network.params.iter() {

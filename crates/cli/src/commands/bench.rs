@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 use filbert::Watch;
 use filbert_data::{Reader, find_columns};
-use filbert_engine::{Mode, Tape};
+use filbert_engine::{Mode, Profile, Tape};
 use filbert_model::{Batch, Encoding, Network};
 use filbert_train::{Input, Settings};
 use serde_json::json;
@@ -98,7 +98,11 @@ fn train_step(args: &BenchArgs, common: &Common) -> Result<()> {
     let config =
         filbert_model::Config::parse(config.to_string().as_bytes(), std::path::Path::new("(the shape)"))?;
     let mut network = Network::random(config, 2, 0)?;
-    let context = filbert::Precision::from(args.precision).context()?.0;
+    let mut context = filbert::Precision::from(args.precision).context()?.0.with_recompute(args.recompute);
+    let profile = Profile::default();
+    if args.profile {
+        context = context.with_profile(profile.clone());
+    }
     let rows: Vec<Encoding> = (0..args.batch)
         .map(|row| {
             // Ids spread over the vocabulary as a text's are, by a multiplicative hash.
@@ -122,24 +126,41 @@ fn train_step(args: &BenchArgs, common: &Common) -> Result<()> {
     let settings = Settings { epochs: 1, learning_rate: 1e-5, batch_size: 1, ..Settings::default() };
     let mut trainer = filbert_train::Trainer::new(&mut network, &context, &settings, 1_000_000);
     let mut step = Vec::new();
-    for _ in 0..=args.repeats {
+    for i in 0..=args.repeats {
+        if i == 1 {
+            profile.clear();
+        }
         let start = Instant::now();
         trainer.step(Input::Tokens(batch.clone()), &labels, true)?;
         step.push(start.elapsed().as_secs_f64() * 1e3);
     }
     // The first of each is a warm-up.
-    show(
-        common,
-        &json!({
-            "shape": format!("{}x{}, {}x{}", args.layers, args.width, args.batch, args.length),
-            "step_ms": quantile(&mut step[1..], 0.5),
-            "forward_ms": quantile(&mut forward[1..], 0.5),
-            "peak_memory_mb": peak_mb(),
-            "precision": context.precision().name(),
-            "kernel": context.kernel(),
-            "threads": rayon::current_num_threads(),
-        }),
-    )
+    let step_ms = quantile(&mut step[1..], 0.5);
+    let mut result = json!({
+        "shape": format!("{}x{}, {}x{}", args.layers, args.width, args.batch, args.length),
+        "step_ms": step_ms,
+        "forward_ms": quantile(&mut forward[1..], 0.5),
+        "peak_memory_mb": peak_mb(),
+        "precision": context.precision().name(),
+        "kernel": context.kernel(),
+        "threads": rayon::current_num_threads(),
+    });
+    if args.profile {
+        // Means over the steps, so that the parts add up.
+        let all: f64 = step[1..].iter().sum();
+        let parts = profile.spent().into_iter().map(|spent| {
+            let ms = spent.time.as_secs_f64() * 1e3;
+            json!({
+                "phase": spent.phase.name(),
+                "operation": spent.operation,
+                "calls": spent.calls / args.repeats as u64,
+                "ms": ms / args.repeats as f64,
+                "share": ms / all,
+            })
+        });
+        result["profile"] = parts.collect();
+    }
+    show(common, &result)
 }
 
 fn show(common: &Common, result: &serde_json::Value) -> Result<()> {
@@ -147,12 +168,26 @@ fn show(common: &Common, result: &serde_json::Value) -> Result<()> {
         return output::print_json(result);
     }
     let mut out = String::new();
-    for (key, value) in result.as_object().into_iter().flatten() {
+    for (key, value) in result.as_object().into_iter().flatten().filter(|(key, _)| *key != "profile") {
         let value = value
             .as_f64()
             .filter(|_| value.is_f64())
             .map_or_else(|| value.to_string(), |x| format!("{x:.2}"));
         let _ = writeln!(out, "{:<22}{}", key.replace('_', " "), value.trim_matches('"'));
+    }
+    for part in result["profile"].as_array().into_iter().flatten() {
+        let (text, number) =
+            (|key: &str| part[key].as_str().unwrap_or_default(), |key: &str| part[key].as_f64());
+        let (ms, share) = (number("ms").unwrap_or_default(), number("share").unwrap_or_default());
+        let _ = writeln!(
+            out,
+            "  {:<9}{:<22}{:>4} x {:>9.2} ms {:>6.1} %",
+            text("phase"),
+            text("operation"),
+            part["calls"],
+            ms,
+            100.0 * share
+        );
     }
     output::print(&out)
 }

@@ -1,6 +1,7 @@
 //! `filbert train`.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use anyhow::Result;
 use filbert::{Options, Trained, Trainer, Watch};
@@ -56,6 +57,13 @@ fn options(args: &TrainArgs) -> Options {
         epochs: args.epochs,
         learning_rate: args.lr,
         batch_size: args.batch_size,
+        accumulate: args.accumulate,
+        recompute: args.recompute,
+        trunk_cache: match &args.trunk_cache {
+            Some(folder) if folder.as_os_str() == "off" => None,
+            Some(folder) => Some(folder.clone()),
+            None => user_cache(),
+        },
         max_length: args.max_length,
         warmup: args.warmup,
         schedule: args.schedule.into(),
@@ -65,6 +73,13 @@ fn options(args: &TrainArgs) -> Options {
         precision: args.precision.into(),
         positive: args.positive.clone(),
     }
+}
+
+/// The folder for what can be computed again, as the environment says: `$XDG_CACHE_HOME/filbert`, or below the home folder.
+fn user_cache() -> Option<PathBuf> {
+    let folder = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let caches = folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")));
+    caches.filter(|caches| caches.is_absolute()).map(|caches| caches.join("filbert"))
 }
 
 fn summary(trained: &Trained, args: &TrainArgs) -> String {

@@ -31,6 +31,7 @@ impl Tape<'_> {
         (heads, queries): (usize, Queries),
         p: f32,
     ) -> Result<Var, Error> {
+        let _timer = self.time("attention");
         let dropout = self.next_dropout(p);
         let (tokens, width) = (k.value.rows(), k.value.cols());
         check_offsets("attention", offsets, tokens)?;
@@ -82,6 +83,10 @@ pub(super) fn check_offsets(op: &'static str, offsets: &[u32], tokens: usize) ->
 }
 
 impl Backward for Saved {
+    fn name(&self) -> &'static str {
+        "attention"
+    }
+
     fn backward(self: Box<Self>, dy: Tensor, pass: &mut Pass<'_>) {
         let (asking, width) = (dy.rows(), dy.cols());
         let Self { offsets, heads, queries, dropout, .. } = &*self;

@@ -13,6 +13,7 @@ struct Saved {
 impl Tape<'_> {
     /// x with each element dropped with probability `p` and the others multiplied by 1 / (1 − p).
     pub fn dropout(&mut self, x: &Var, p: f32) -> Var {
+        let _timer = self.time("dropout");
         let dropout = self.next_dropout(p);
         if dropout.is_none() {
             return x.clone();
@@ -29,6 +30,10 @@ impl Tape<'_> {
 }
 
 impl Backward for Saved {
+    fn name(&self) -> &'static str {
+        "dropout"
+    }
+
     fn backward(self: Box<Self>, mut dy: Tensor, pass: &mut Pass<'_>) {
         dropout_backward(pass.context.isa(), &mut dy, self.dropout);
         pass.add(self.input, dy);

@@ -43,6 +43,7 @@ impl Tape<'_> {
         positions: &Arc<[u32]>,
         types: &Arc<[u32]>,
     ) -> Result<Var, Error> {
+        let _timer = self.time("embedding");
         let width = self.params.get(tables.word).width();
         let parts = [
             Some((tables.word, Arc::clone(ids), tables.padding, "word id")),
@@ -97,6 +98,10 @@ fn check(rows: &[u32], tokens: usize, limit: usize, what: &'static str) -> Resul
 }
 
 impl Backward for Saved {
+    fn name(&self) -> &'static str {
+        "embedding"
+    }
+
     fn backward(self: Box<Self>, dy: Tensor, pass: &mut Pass<'_>) {
         let isa = pass.context.isa();
         let (d_sum, _) = self.norm.run(&dy, pass);
@@ -114,6 +119,7 @@ impl Backward for Saved {
                         filbert_kernels::add_assign(isa, &mut all[at..at + width], sum);
                     }
                 });
+                pass.gradients.keep_rows(sums);
             }
         }
     }

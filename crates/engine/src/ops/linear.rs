@@ -1,5 +1,6 @@
 //! A linear layer with bias and activation: y = act(x · wᵀ + b).
 
+use std::ops::DerefMut;
 use std::sync::Arc;
 
 use filbert_kernels::{
@@ -34,6 +35,8 @@ impl Tape<'_> {
     /// # Errors
     /// If x has not as many columns as the weight has inputs.
     pub fn linear(&mut self, x: &Var, layer: Linear, activation: Activation) -> Result<Var, Error> {
+        let _timer =
+            self.time(if activation == Activation::Identity { "linear" } else { "linear, activated" });
         let weight = self.params.get(layer.weight);
         let (rows, inputs) = (x.value.rows(), x.value.cols());
         let outputs = weight.value.len() / weight.width();
@@ -71,7 +74,16 @@ impl Tape<'_> {
     }
 }
 
+/// Where a gradient goes, and whether it is added to.
+fn target((to, adds): &mut (impl DerefMut<Target = [f32]>, bool)) -> Target<'_> {
+    Target { to, adds: *adds }
+}
+
 impl Backward for Saved {
+    fn name(&self) -> &'static str {
+        if self.activation == Activation::Identity { "linear" } else { "linear, activated" }
+    }
+
     fn backward(self: Box<Self>, mut dy: Tensor, pass: &mut Pass<'_>) {
         let (isa, precision) = (pass.context.isa(), pass.context.precision());
         if let Some(activated) = &self.activated {
@@ -84,9 +96,6 @@ impl Backward for Saved {
         let mut db = bias.map(|id| pass.gradients.take(id, outputs));
         let mut dw = self.x.as_ref().map(|_| pass.gradients.take(self.layer.weight, outputs * inputs));
         let mut dx = self.input.map(|node| pass.take(node, (rows, inputs)));
-        fn target((to, adds): &mut (impl std::ops::DerefMut<Target = [f32]>, bool)) -> Target<'_> {
-            Target { to, adds: *adds }
-        }
         linear_backward(
             isa,
             precision,

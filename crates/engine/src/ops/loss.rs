@@ -26,6 +26,7 @@ impl Tape<'_> {
     /// # Errors
     /// If there is not one label per row, no row, or a label is not a class.
     pub fn cross_entropy(&mut self, logits: &Var, labels: &[u32]) -> Result<Loss, Error> {
+        let _timer = self.time("loss");
         let (rows, classes) = (logits.value.rows(), logits.value.cols());
         if labels.len() != rows || rows == 0 {
             return Err(Error::Shape {
@@ -58,6 +59,10 @@ impl Tape<'_> {
 }
 
 impl Backward for Saved {
+    fn name(&self) -> &'static str {
+        "loss"
+    }
+
     fn backward(self: Box<Self>, dy: Tensor, pass: &mut Pass<'_>) {
         let (rows, classes) = (self.probabilities.rows(), self.probabilities.cols());
         let mut d = pass.context.scratch(rows, classes);

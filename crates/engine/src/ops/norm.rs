@@ -31,6 +31,7 @@ impl Tape<'_> {
     /// # Errors
     /// If the shapes do not fit.
     pub fn norm(&mut self, x: &Var, residual: Option<&Var>, norm: Norm, p: f32) -> Result<Var, Error> {
+        let _timer = self.time("norm");
         let dropout = self.next_dropout(p);
         let (rows, width) = (x.value.rows(), x.value.cols());
         let (gamma, beta) = (self.params.value(norm.gamma), self.params.value(norm.beta));
@@ -94,6 +95,10 @@ impl Saved {
 }
 
 impl Backward for Saved {
+    fn name(&self) -> &'static str {
+        "norm"
+    }
+
     fn backward(self: Box<Self>, dy: Tensor, pass: &mut Pass<'_>) {
         let (dh, dx) = self.run(&dy, pass);
         match dx {

@@ -28,6 +28,7 @@ impl Tape<'_> {
     /// # Errors
     /// If the offsets do not fit, or a sequence is empty.
     pub fn pool(&mut self, x: &Var, offsets: &Arc<[u32]>, pooling: Pooling) -> Result<Var, Error> {
+        let _timer = self.time("pool");
         let (tokens, width) = (x.value.rows(), x.value.cols());
         check_offsets("pool", offsets, tokens)?;
         let mut y = self.context.scratch(offsets.len().saturating_sub(1), width);
@@ -63,6 +64,10 @@ fn ranges(offsets: &[u32]) -> impl Iterator<Item = std::ops::Range<usize>> {
 }
 
 impl Backward for Saved {
+    fn name(&self) -> &'static str {
+        "pool"
+    }
+
     fn backward(self: Box<Self>, dy: Tensor, pass: &mut Pass<'_>) {
         let width = dy.cols();
         let mut dx = pass.context.zeros(self.tokens, width);

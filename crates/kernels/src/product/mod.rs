@@ -51,7 +51,7 @@ impl Kernel {
     /// The depth of one piece: so much of a strip is used while it is in a cache.
     const fn depth_piece(self) -> usize {
         match self {
-            Self::F32(_) => 256,
+            Self::F32(_) => 384,
             Self::Bf16(..) => 1_024,
         }
     }
@@ -170,7 +170,7 @@ impl Job<'_> {
             unsafe {
                 match (self.kernel, self.a) {
                     (Kernel::F32(isa), a) => {
-                        float::block(isa, self, a, rows.clone(), columns.clone(), depth, adds)
+                        float::block(isa, self, a, rows.clone(), columns.clone(), depth, adds);
                     }
                     (Kernel::Bf16(_, Bf16(unit)), Left::Packed(a)) => {
                         let job = pack::TileJob::new(self, a.tiles(), depth, adds);

@@ -441,7 +441,7 @@ mod x86 {
                     row_form::<false>(from, first, sides, start, depths)
                 }
             };
-            store(lines, if form == Form::Row { values } else { transposed(&values) });
+            store(lines, &if form == Form::Row { values } else { transposed(&values) });
         }
     }
 
@@ -463,16 +463,16 @@ mod x86 {
                     pair_form::<false>(from, first, sides, start, depths)
                 }
             };
-            store(lines, if form == Form::Pair { values } else { transposed(&values) });
+            store(lines, &if form == Form::Pair { values } else { transposed(&values) });
         }
     }
 
     #[inline]
     #[target_feature(enable = "avx512f")]
-    fn store(lines: &mut [f32], values: [__m512i; 16]) {
+    fn store(lines: &mut [f32], values: &[__m512i; 16]) {
         for (line, value) in lines.chunks_exact_mut(SIDE).zip(values) {
             // SAFETY: a line is 64 bytes, aligned to 64.
-            unsafe { _mm512_store_si512(line.as_mut_ptr().cast(), value) };
+            unsafe { _mm512_store_si512(line.as_mut_ptr().cast(), *value) };
         }
     }
 
