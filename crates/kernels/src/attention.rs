@@ -137,32 +137,52 @@ fn reserve(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
     &mut buffer[..len]
 }
 
-/// Copies the head's rows of a `[tokens, width]` matrix to rows of `to`, padded with zeros to whole tiles.
-fn copy_head(
-    from: &[f32],
+/// A head's rows, as a product needs its right side: whole groups of 16 columns.
+#[derive(Clone, Copy)]
+struct Rows<'a> {
+    data: &'a [f32],
+    stride: usize,
+}
+
+impl Rows<'_> {
+    fn from(self, row: usize) -> Self {
+        Self { data: &self.data[row * self.stride..], ..self }
+    }
+
+    fn as_left(&self) -> Left<'_> {
+        Left { data: self.data, row: self.stride, column: 1 }
+    }
+}
+
+/// The head's rows of a `[tokens, width]` matrix: where they stand if a head is whole groups of columns wide, else copied
+/// to `buffer` and padded with zeros.
+fn head_rows<'a>(
+    from: &'a [f32],
     width: usize,
-    start: usize,
-    length: usize,
-    column: usize,
-    d: usize,
-    to: &mut Vec<f32>,
-) {
+    (start, length): (usize, usize),
+    (column, d): (usize, usize),
+    buffer: &'a mut Vec<f32>,
+) -> Rows<'a> {
     let dp = padded(d);
-    let to = reserve(to, length * dp);
+    if d == dp {
+        return Rows { data: &from[start * width + column..], stride: width };
+    }
+    let to = reserve(buffer, length * dp);
     for (i, row) in to.chunks_exact_mut(dp).enumerate() {
         let at = (start + i) * width + column;
         row[..d].copy_from_slice(&from[at..at + d]);
         row[d..].fill(0.0);
     }
+    Rows { data: to, stride: dp }
 }
 
-/// Transposes rows of `padded(d)` values into d rows of `padded(length)` values, zeros behind.
-fn transpose(rows: &[f32], length: usize, d: usize, to: &mut Vec<f32>) {
-    let (dp, lp) = (padded(d), padded(length));
+/// Transposes rows of d values into d rows of `padded(length)` values, zeros behind.
+fn transpose(rows: Rows<'_>, length: usize, d: usize, to: &mut Vec<f32>) {
+    let lp = padded(length);
     let to = reserve(to, d * lp);
     for (c, column) in to.chunks_exact_mut(lp).enumerate() {
         for (i, x) in column[..length].iter_mut().enumerate() {
-            *x = rows[i * dp + c];
+            *x = rows.data[i * rows.stride + c];
         }
         column[length..].fill(0.0);
     }
@@ -189,9 +209,9 @@ pub fn attention_forward(
     shape.for_each_head(|Span { start, length, first, asking, head }| {
         SCRATCH.with_borrow_mut(|s| {
             let (column, lp) = (head * d, padded(length));
-            copy_head(k, width, start, length, column, d, &mut s.k);
-            transpose(&s.k, length, d, &mut s.transposed);
-            copy_head(v, width, start, length, column, d, &mut s.v);
+            let k = head_rows(k, width, (start, length), (column, d), &mut s.k);
+            transpose(k, length, d, &mut s.transposed);
+            let v = head_rows(v, width, (start, length), (column, d), &mut s.v);
             for block in (0..asking).step_by(BLOCK) {
                 let n = BLOCK.min(asking - block);
                 let scores = reserve(&mut s.scores, n * lp);
@@ -210,12 +230,9 @@ pub fn attention_forward(
                 }
                 let context = reserve(&mut s.out, n * dp);
                 let left = Left { data: scores, row: lp, column: 1 };
-                multiply(isa, (n, dp, length), left, &s.v, dp, context, dp, false);
-                for (i, row) in context.chunks_exact(dp).enumerate() {
-                    // SAFETY: this task alone writes this head's columns of this sequence's rows.
-                    let to = unsafe { out.slice((first + block + i) * width + column, d) };
-                    to.copy_from_slice(&row[..d]);
-                }
+                multiply(isa, (n, dp, length), left, v.data, v.stride, context, dp, false);
+                // SAFETY: this task alone writes this head's columns of this sequence's rows.
+                unsafe { store_rows(isa, context, dp, out, (first + block) * width + column, width, d) };
             }
         });
     });
@@ -238,36 +255,30 @@ pub fn attention_backward(
     assert_eq!(log_sums.len(), shape.heads * rows);
     let dp = padded(d);
     let (dq, dk, dv) = (Shared::new(dq), Shared::new(dk), Shared::new(dv));
-    let store = |to: Shared, row: usize, column: usize, values: &[f32]| {
-        // SAFETY: one task alone writes a head's columns of a sequence's rows.
-        unsafe { to.slice(row * width + column, d) }.copy_from_slice(&values[..d]);
-    };
     shape.for_each_head(|Span { start, length, first, asking, head }| {
         SCRATCH.with_borrow_mut(|s| {
             let (column, lp) = (head * d, padded(length));
-            copy_head(q, width, first, asking, column, d, &mut s.q);
-            copy_head(k, width, start, length, column, d, &mut s.k);
-            copy_head(v, width, start, length, column, d, &mut s.v);
-            copy_head(d_out, width, first, asking, column, d, &mut s.d_out);
-            transpose(&s.k, length, d, &mut s.transposed);
-            transpose(&s.v, length, d, &mut s.transposed_v);
+            let q = head_rows(q, width, (first, asking), (column, d), &mut s.q);
+            let k = head_rows(k, width, (start, length), (column, d), &mut s.k);
+            let v = head_rows(v, width, (start, length), (column, d), &mut s.v);
+            let d_out = head_rows(d_out, width, (first, asking), (column, d), &mut s.d_out);
+            transpose(k, length, d, &mut s.transposed);
+            transpose(v, length, d, &mut s.transposed_v);
             reserve(&mut s.dk, length * dp).fill(0.0);
             reserve(&mut s.dv, length * dp).fill(0.0);
             for block in (0..asking).step_by(BLOCK) {
                 let n = BLOCK.min(asking - block);
-                let range = block * dp..(block + n) * dp;
-                let (q, d_out) = (&s.q[range.clone()], &s.d_out[range]);
+                let (q, d_out) = (q.from(block), d_out.from(block));
                 let scores = reserve(&mut s.scores, n * lp);
                 let d_scores = reserve(&mut s.d_scores, n * lp);
-                let left = Left { data: q, row: dp, column: 1 };
-                multiply(isa, (n, lp, d), left, &s.transposed, lp, scores, lp, false);
-                let left = Left { data: d_out, row: dp, column: 1 };
-                multiply(isa, (n, lp, d), left, &s.transposed_v, lp, d_scores, lp, false);
+                multiply(isa, (n, lp, d), q.as_left(), &s.transposed, lp, scores, lp, false);
+                multiply(isa, (n, lp, d), d_out.as_left(), &s.transposed_v, lp, d_scores, lp, false);
                 for i in 0..n {
                     let row = first + block + i;
                     let at = row * width + column;
                     // Σ_j p_ij · dp_ij equals the dot product of the output and its gradient.
-                    let along: f32 = out[at..at + d].iter().zip(&d_out[i * dp..]).map(|(a, b)| a * b).sum();
+                    let along: f32 =
+                        out[at..at + d].iter().zip(&d_out.data[i * d_out.stride..]).map(|(a, b)| a * b).sum();
                     let range = i * lp..i * lp + length;
                     let (p, ds) = (&mut scores[range.clone()], &mut d_scores[range]);
                     let at = head * rows + row;
@@ -275,24 +286,35 @@ pub fn attention_backward(
                 }
                 // dV += Pᵀ · dO and dK += dSᵀ · Q: the block's rows are the depth of the product.
                 let left = Left { data: scores, row: 1, column: lp };
-                multiply(isa, (length, dp, n), left, d_out, dp, &mut s.dv, dp, true);
+                multiply(isa, (length, dp, n), left, d_out.data, d_out.stride, &mut s.dv, dp, true);
                 let left = Left { data: d_scores, row: 1, column: lp };
-                multiply(isa, (length, dp, n), left, q, dp, &mut s.dk, dp, true);
+                multiply(isa, (length, dp, n), left, q.data, q.stride, &mut s.dk, dp, true);
                 let left = Left { data: d_scores, row: lp, column: 1 };
                 let block_dq = reserve(&mut s.out, n * dp);
-                multiply(isa, (n, dp, length), left, &s.k, dp, block_dq, dp, false);
-                for (i, row) in block_dq.chunks_exact(dp).enumerate() {
-                    store(dq, first + block + i, column, row);
-                }
+                multiply(isa, (n, dp, length), left, k.data, k.stride, block_dq, dp, false);
+                // SAFETY: one task alone writes a head's columns of a sequence's rows.
+                unsafe { store_rows(isa, block_dq, dp, dq, (first + block) * width + column, width, d) };
             }
-            for i in 0..length {
-                store(dk, start + i, column, &s.dk[i * dp..]);
-                store(dv, start + i, column, &s.dv[i * dp..]);
+            for (to, from) in [(dk, &s.dk), (dv, &s.dv)] {
+                // SAFETY: as above.
+                unsafe { store_rows(isa, &from[..length * dp], dp, to, start * width + column, width, d) };
             }
         });
     });
 }
 
+/// Copies the first `d` of each row of `stride` values to rows `width` apart, from element `at` on.
+///
+/// # Safety
+/// The elements must exist, and nobody else may use them meanwhile.
+unsafe fn store_rows(isa: Isa, from: &[f32], stride: usize, to: Shared, at: usize, width: usize, d: usize) {
+    for (i, row) in from.chunks_exact(stride).enumerate() {
+        // SAFETY: promised by the caller.
+        copy(isa, unsafe { to.slice(at + i * width, d) }, &row[..d]);
+    }
+}
+
+multiversion! { fn copy(to: &mut [f32], from: &[f32]) = copy_body; }
 multiversion! { fn softmax(row: &mut [f32], scale: f32) -> f32 = softmax_body; }
 multiversion! { fn drop_row(row: &mut [f32], dropout: Dropout) = drop_row_body; }
 multiversion! {
@@ -303,24 +325,45 @@ multiversion! {
 
 const LANES: usize = 16;
 
+/// Rows of a head are short: a call of the system's copy would take longer than they do.
+#[inline(always)]
+fn copy_body<F: MulAdd>(to: &mut [f32], from: &[f32]) {
+    let (whole, rest) = to.as_chunks_mut::<LANES>();
+    let (from_whole, from_rest) = from.as_chunks::<LANES>();
+    for (to, from) in whole.iter_mut().zip(from_whole) {
+        *to = *from;
+    }
+    for (to, from) in rest.iter_mut().zip(from_rest) {
+        *to = *from;
+    }
+}
+
 /// Softmax of scale · row in place; returns the log-sum-exp of scale · row.
 #[inline(always)]
 fn softmax_body<F: MulAdd>(row: &mut [f32], scale: f32) -> f32 {
     let mut lanes = [f32::NEG_INFINITY; LANES];
-    for part in row.chunks(LANES) {
-        for (max, x) in lanes.iter_mut().zip(part) {
-            *max = if *x > *max { *x } else { *max };
+    let (whole, rest) = row.as_chunks::<LANES>();
+    for part in whole {
+        for l in 0..LANES {
+            lanes[l] = if part[l] > lanes[l] { part[l] } else { lanes[l] };
         }
+    }
+    for (max, x) in lanes.iter_mut().zip(rest) {
+        *max = if *x > *max { *x } else { *max };
     }
     let max = lanes.iter().copied().fold(f32::NEG_INFINITY, f32::max) * scale;
     for x in row.iter_mut() {
         *x = crate::math::exp::<F>(F::mul_add(*x, scale, -max));
     }
     let mut lanes = [0.0f32; LANES];
-    for part in row.chunks(LANES) {
-        for (sum, x) in lanes.iter_mut().zip(part) {
-            *sum += x;
+    let (whole, rest) = row.as_chunks::<LANES>();
+    for part in whole {
+        for l in 0..LANES {
+            lanes[l] += part[l];
         }
+    }
+    for (sum, x) in lanes.iter_mut().zip(rest) {
+        *sum += x;
     }
     let sum: f32 = lanes.iter().sum();
     let inverse = 1.0 / sum;

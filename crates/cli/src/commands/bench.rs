@@ -1,14 +1,11 @@
-//! `filbert bench`: rows per second over a file and single-row latency, or one training step at a shape.
+//! `filbert bench`: rows per second over a file and single-row latency; a training step is in [`super::bench_step`].
 
 use std::fmt::Write as _;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use filbert::Watch;
 use filbert_data::{Reader, find_columns};
-use filbert_engine::{Mode, Profile, Tape};
-use filbert_model::{Batch, Encoding, Network};
-use filbert_train::{Input, Settings};
 use serde_json::json;
 
 use super::load;
@@ -18,11 +15,11 @@ use crate::output;
 use crate::progress::Progress;
 
 pub(crate) fn run(args: &BenchArgs, common: &Common) -> Result<()> {
-    if args.train_step { train_step(args, common) } else { file(args, common) }
+    if args.train_step { super::bench_step::run(args, common) } else { file(args, common) }
 }
 
 /// The value below which a share `q` of the sorted `times` lies.
-fn quantile(times: &mut [f64], q: f64) -> f64 {
+pub(super) fn quantile(times: &mut [f64], q: f64) -> f64 {
     times.sort_by(f64::total_cmp);
     let at = (q * times.len() as f64).ceil() as usize;
     times.get(at.saturating_sub(1).min(times.len().saturating_sub(1))).copied().unwrap_or(f64::NAN)
@@ -80,90 +77,7 @@ fn file(args: &BenchArgs, common: &Common) -> Result<()> {
     show(common, &result)
 }
 
-/// A step and a forward pass of a random encoder, no padding anywhere, dropout on in training.
-fn train_step(args: &BenchArgs, common: &Common) -> Result<()> {
-    /// Most tokens of a batch.
-    const MAX_TOKENS: usize = 1 << 20;
-    let tokens = args.batch.saturating_mul(args.length);
-    if tokens == 0 || tokens > MAX_TOKENS || args.length > 512 || args.repeats == 0 {
-        bail!(
-            "--repeats must be at least 1, --length 1 to 512, and --batch times --length 1 to {MAX_TOKENS}"
-        );
-    }
-    let config = json!({
-        "model_type": "bert", "vocab_size": 30_522, "hidden_size": args.width, "num_hidden_layers": args.layers,
-        "num_attention_heads": args.heads, "intermediate_size": args.width.saturating_mul(4),
-        "max_position_embeddings": 512, "type_vocab_size": 2, "hidden_act": "gelu",
-    });
-    let config =
-        filbert_model::Config::parse(config.to_string().as_bytes(), std::path::Path::new("(the shape)"))?;
-    let mut network = Network::random(config, 2, 0)?;
-    let mut context = filbert::Precision::from(args.precision).context()?.0.with_recompute(args.recompute);
-    let profile = Profile::default();
-    if args.profile {
-        context = context.with_profile(profile.clone());
-    }
-    let rows: Vec<Encoding> = (0..args.batch)
-        .map(|row| {
-            // Ids spread over the vocabulary as a text's are, by a multiplicative hash.
-            let id = |i: usize| 1_000 + ((row * args.length + i).wrapping_mul(2_654_435_761) % 19_000) as u32;
-            let ids: Vec<u32> = (0..args.length).map(id).collect();
-            Encoding { type_ids: vec![0; ids.len()], ids, truncated: false }
-        })
-        .collect();
-    let labels: Vec<u32> = (0..args.batch).map(|row| (row % 2) as u32).collect();
-    let batch = Batch::new(network.architecture, &rows);
-
-    let mut forward = Vec::new();
-    for _ in 0..=args.repeats {
-        let start = Instant::now();
-        filbert_engine::together(|| {
-            let mut tape = Tape::new(&context, &network.params, Mode::EVALUATE);
-            network.forward(&mut tape, &batch).map(|_| ())
-        })?;
-        forward.push(start.elapsed().as_secs_f64() * 1e3);
-    }
-    let settings = Settings { epochs: 1, learning_rate: 1e-5, batch_size: 1, ..Settings::default() };
-    let mut trainer = filbert_train::Trainer::new(&mut network, &context, &settings, 1_000_000);
-    let mut step = Vec::new();
-    for i in 0..=args.repeats {
-        if i == 1 {
-            profile.clear();
-        }
-        let start = Instant::now();
-        trainer.step(Input::Tokens(batch.clone()), &labels, true)?;
-        step.push(start.elapsed().as_secs_f64() * 1e3);
-    }
-    // The first of each is a warm-up.
-    let step_ms = quantile(&mut step[1..], 0.5);
-    let mut result = json!({
-        "shape": format!("{}x{}, {}x{}", args.layers, args.width, args.batch, args.length),
-        "step_ms": step_ms,
-        "forward_ms": quantile(&mut forward[1..], 0.5),
-        "peak_memory_mb": peak_mb(),
-        "precision": context.precision().name(),
-        "kernel": context.kernel(),
-        "threads": rayon::current_num_threads(),
-    });
-    if args.profile {
-        // Means over the steps, so that the parts add up.
-        let all: f64 = step[1..].iter().sum();
-        let parts = profile.spent().into_iter().map(|spent| {
-            let ms = spent.time.as_secs_f64() * 1e3;
-            json!({
-                "phase": spent.phase.name(),
-                "operation": spent.operation,
-                "calls": spent.calls / args.repeats as u64,
-                "ms": ms / args.repeats as f64,
-                "share": ms / all,
-            })
-        });
-        result["profile"] = parts.collect();
-    }
-    show(common, &result)
-}
-
-fn show(common: &Common, result: &serde_json::Value) -> Result<()> {
+pub(super) fn show(common: &Common, result: &serde_json::Value) -> Result<()> {
     if common.json {
         return output::print_json(result);
     }

@@ -1,6 +1,7 @@
 //! The verbs, a file each.
 
 pub(crate) mod bench;
+mod bench_step;
 pub(crate) mod eval;
 pub(crate) mod generate;
 pub(crate) mod inspect;

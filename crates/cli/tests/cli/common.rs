@@ -73,6 +73,7 @@ impl Dir {
             .args(arguments)
             .current_dir(self.dir.path())
             .env("HF_HOME", self.path("hf"))
+            .env("XDG_CACHE_HOME", self.path("cache"))
             .env("HF_HUB_OFFLINE", "1")
             .env_remove("HF_HUB_CACHE")
             .env_remove("HF_ENDPOINT")
