@@ -30,8 +30,8 @@ check:
 # Speed on this machine: matrix products per shape, then whole steps and forward passes.
 bench: build
 	$(CARGO) run --release --locked -p filbert-kernels --example matmul_rates
-	$(FILBERT) bench --train-step --batch 32 --length 32
-	$(FILBERT) bench --train-step --batch 32 --length 128
+	$(FILBERT) bench --train-step --profile --batch 32 --length 32 --precision auto
+	$(FILBERT) bench --train-step --profile --batch 32 --length 128 --precision auto
 
 clean-demo:
 	rm -rf demo/run

@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 #[cfg(not(target_arch = "x86_64"))]
-use super::pack::TileJob;
+use super::packed::TileJob;
 
 #[cfg(not(target_arch = "x86_64"))]
 pub(super) unsafe fn block(_: TileJob, _: Range<usize>, _: Range<usize>) {
@@ -30,7 +30,7 @@ mod x86 {
     use std::sync::OnceLock;
 
     use super::Range;
-    use crate::product::pack::{LINES, SIDE, TileJob};
+    use crate::product::packed::{LINES, SIDE, TileJob};
     use crate::product::store;
 
     /// True where the processor has AMX with bfloat16 and the system lets this process use it.

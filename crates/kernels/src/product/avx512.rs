@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::pack::TileJob;
+use super::packed::TileJob;
 
 #[cfg(not(target_arch = "x86_64"))]
 pub(super) unsafe fn block(_: TileJob, _: Range<usize>, _: Range<usize>) {
@@ -28,7 +28,7 @@ mod x86 {
     use std::hint::black_box;
 
     use super::{Range, TileJob};
-    use crate::product::pack::{LINES, Line, SIDE};
+    use crate::product::packed::{LINES, Line, SIDE};
     use crate::product::store;
 
     /// Rows of sums in registers: half a tile.

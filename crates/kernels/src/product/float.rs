@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::pack::{SIDE, Source, copy_strip};
+use super::pack::{Source, copy_strip};
+use super::packed::SIDE;
 use super::{Job, Left, store};
 use crate::isa::Isa;
 use crate::scratch::{self, Scratch};

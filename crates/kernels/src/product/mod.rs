@@ -1,6 +1,6 @@
 //! Matrix products c = a · b of f32 matrices, computed in f32 or, rounded while they are packed, in bfloat16 with sums in f32.
 //!
-//! The right side is packed into strips of 16 columns (see [`pack`]), the left side too where its rows do not lie along
+//! The right side is packed into strips of 16 columns (see [`packed`]), the left side too where its rows do not lie along
 //! the depth or are to be rounded. Weights change with every step of training, so packing is part of every product and
 //! is kept cheap; weights that stay can be packed once ([`Packed`]). A task multiplies a block of rows by a group of
 //! strips that stays in the second-level cache, in pieces of the depth, and then finishes its part of c (bias,
@@ -13,6 +13,7 @@ pub(crate) mod amx;
 mod avx512;
 mod float;
 mod pack;
+mod packed;
 mod store;
 
 use std::ops::Range;
@@ -20,9 +21,10 @@ use std::ops::Range;
 use crate::isa::Isa;
 use crate::parallel::{Shared, tasks_unless};
 use crate::precision::{Bf16, Precision, Unit};
-pub use pack::Packed;
-pub(crate) use pack::{Form, Source, Spare, Work, pack, release_memory};
-use pack::{LINES, SIDE, Tiles};
+pub(crate) use pack::{Source, Work, pack};
+pub use packed::Packed;
+pub(crate) use packed::{Form, Spare, release_memory};
+use packed::{LINES, SIDE, Tiles};
 
 /// How elements are multiplied.
 #[derive(Clone, Copy, Debug)]
@@ -140,7 +142,7 @@ fn blocks(kernel: Kernel, m: usize, n: usize, k: usize) -> (usize, usize) {
     let rows = if m > 1_024 { 8 * SIDE } else { 4 * SIDE };
     let unit = kernel.strips();
     let strip =
-        pack::strip_lines(kernel.is_bf16(), k.clamp(1, kernel.depth_piece())) * size_of::<pack::Line>();
+        packed::strip_lines(kernel.is_bf16(), k.clamp(1, kernel.depth_piece())) * size_of::<packed::Line>();
     let all = n.div_ceil(SIDE);
     let across = TASKS.div_ceil(m.div_ceil(rows).max(1)).max((all * strip).div_ceil(GROUP));
     (rows, all.div_ceil(across).next_multiple_of(unit).max(unit))
@@ -173,7 +175,7 @@ impl Job<'_> {
                         float::block(isa, self, a, rows.clone(), columns.clone(), depth, adds);
                     }
                     (Kernel::Bf16(_, Bf16(unit)), Left::Packed(a)) => {
-                        let job = pack::TileJob::new(self, a.tiles(), depth, adds);
+                        let job = packed::TileJob::new(self, a.tiles(), depth, adds);
                         match unit {
                             Unit::Avx512 => avx512::block(job, rows.clone(), columns.clone()),
                             Unit::Amx => amx::block(job, rows.clone(), columns.clone()),

@@ -1,0 +1,157 @@
+//! Packed sides of products, as they stand in memory. A side is cut into strips of 16 rows (or columns), and a strip is stored
+//! along the depth in lines of 64 bytes.
+//!
+//! In f32, line d holds the strip's 16 values at depth d. In bfloat16 a strip is a row of tiles of 16 lines that cover 32
+//! of the depth each, in one of two forms:
+//!
+//! - **row form**, for the left side: line r holds row r's 32 values along the depth;
+//! - **pair form**, for the right side: line p holds, for each of 16 columns, the two values at depths 2p and 2p + 1.
+//!
+//! Each form is the other one's transpose, seen as 16 x 16 pairs. What lies outside the matrix is zero.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::{Mutex, PoisonError};
+
+use super::Kernel;
+use super::pack::{Source, Work, pack};
+use crate::parallel::Shared;
+
+/// Rows or columns of a strip.
+pub(super) const SIDE: usize = 16;
+/// Depth of a tile of bfloat16.
+pub(super) const DEPTH: usize = 32;
+/// Lines of a tile.
+pub(super) const LINES: usize = 16;
+
+/// Sixteen f32 values, or sixteen pairs of bfloat16 values, as bits.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+pub(crate) struct Line(pub(super) [u32; 16]);
+
+/// Lines of a strip.
+pub(super) const fn strip_lines(bf16: bool, depth: usize) -> usize {
+    if bf16 { depth.div_ceil(DEPTH) * LINES } else { depth }
+}
+
+/// How a strip of bfloat16 is stored; in f32 both are the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Row,
+    Pair,
+}
+
+/// A packed side of a matrix product.
+#[derive(Clone, Debug)]
+pub struct Packed {
+    pub(super) lines: Vec<Line>,
+    pub(super) sides: usize,
+    pub(super) depths: usize,
+    pub(super) bf16: bool,
+    pub(super) form: Form,
+}
+
+impl Packed {
+    const EMPTY: Self = Self { lines: Vec::new(), sides: 0, depths: 0, bf16: false, form: Form::Pair };
+
+    /// True where this is a side of that many rows (or columns) and that depth, as `kernel` needs it.
+    pub(super) fn holds(&self, kernel: Kernel, sides: usize, depths: usize, form: Form) -> bool {
+        (self.sides, self.depths, self.bf16) == (sides, depths, kernel.is_bf16())
+            && (self.form == form || !self.bf16)
+    }
+
+    pub(super) fn tiles(&self) -> Tiles {
+        Tiles { lines: self.lines.as_ptr(), strip: strip_lines(self.bf16, self.depths) }
+    }
+
+    /// Packs one side.
+    pub(crate) fn new(kernel: Kernel, from: Source<'_>, form: Form) -> Self {
+        let mut to = Self::EMPTY;
+        pack(kernel, [Some(Work { from, form, to: &mut to, sums: None })]);
+        to
+    }
+}
+
+/// Packed sides that are not in use.
+static SPARE: Mutex<Vec<Packed>> = Mutex::new(Vec::new());
+
+/// A packed side whose memory is kept for the next one.
+pub(crate) struct Spare(Packed);
+
+impl Spare {
+    pub(crate) fn take() -> Self {
+        Self(SPARE.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or(Packed::EMPTY))
+    }
+}
+
+impl Drop for Spare {
+    fn drop(&mut self) {
+        let packed = std::mem::replace(&mut self.0, Packed::EMPTY);
+        SPARE.lock().unwrap_or_else(PoisonError::into_inner).push(packed);
+    }
+}
+
+impl Deref for Spare {
+    type Target = Packed;
+    fn deref(&self) -> &Packed {
+        &self.0
+    }
+}
+
+impl DerefMut for Spare {
+    fn deref_mut(&mut self) -> &mut Packed {
+        &mut self.0
+    }
+}
+
+/// Frees the memory that products keep for the next one.
+pub(crate) fn release_memory() {
+    SPARE.lock().unwrap_or_else(PoisonError::into_inner).clear();
+}
+
+/// Packed strips in memory.
+#[derive(Clone, Copy)]
+pub(super) struct Tiles {
+    lines: *const Line,
+    /// Lines of a strip.
+    strip: usize,
+}
+
+// SAFETY: the lines are only read while tasks share them.
+unsafe impl Send for Tiles {}
+// SAFETY: as above.
+unsafe impl Sync for Tiles {}
+
+impl Tiles {
+    /// Lines of a strip.
+    pub(super) const fn strip(self) -> usize {
+        self.strip
+    }
+
+    /// Line `line` of strip `strip`, which must exist for the pointer to be read.
+    #[inline(always)]
+    pub(super) fn at(self, strip: usize, line: usize) -> *const Line {
+        self.lines.wrapping_add(strip * self.strip + line)
+    }
+}
+
+/// A product of tiles of bfloat16, over one piece of the depth.
+#[derive(Clone, Copy)]
+pub(super) struct TileJob {
+    pub(super) a: Tiles,
+    pub(super) b: Tiles,
+    pub(super) c: Shared,
+    pub(super) n: usize,
+    /// The first line of the piece in every strip, and the number of tiles.
+    pub(super) line: usize,
+    pub(super) tiles: usize,
+    /// True where c already holds sums that these are added to.
+    pub(super) adds: bool,
+}
+
+impl TileJob {
+    /// `depth` starts at a multiple of a tile's depth.
+    pub(super) fn new(job: super::Job<'_>, a: Tiles, depth: std::ops::Range<usize>, adds: bool) -> Self {
+        let (line, tiles) = (depth.start / DEPTH * LINES, depth.len().div_ceil(DEPTH));
+        Self { a, b: job.b, c: job.c, n: job.n, line, tiles, adds }
+    }
+}
