@@ -146,6 +146,9 @@ pub(crate) struct TrainArgs {
     /// The positive label of two [default: the last in order].
     #[arg(long, value_name = "LABEL")]
     pub(crate) positive: Option<String>,
+    /// Leave out the baseline of character n-grams that the model is held against.
+    #[arg(long)]
+    pub(crate) no_floor: bool,
 }
 
 #[derive(Debug, Args)]

@@ -36,6 +36,7 @@
 
 mod classifier;
 mod error;
+mod floor;
 mod metrics;
 mod pipeline;
 mod precision;
@@ -47,6 +48,7 @@ pub use classifier::{Classifier, Evaluation, Prediction};
 pub use error::Error;
 pub use filbert_model::{Freeze, Pooling};
 pub use filbert_train::{EpochReport, StepReport};
+pub use floor::FloorMetrics;
 pub use metrics::{Metrics, PerEpoch, RowCounts, Timing};
 pub use precision::Precision;
 pub use trainer::{Options, Trained, Trainer, Warmup};

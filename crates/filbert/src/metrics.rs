@@ -5,6 +5,8 @@ use serde_json::{Map, Value};
 
 use filbert_eval::Report;
 
+use crate::FloorMetrics;
+
 /// The results of a training run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Metrics {
@@ -14,6 +16,9 @@ pub struct Metrics {
     pub test: Option<Report>,
     /// Validation metrics of the weights that were kept.
     pub valid: Option<Report>,
+    /// What a cheap baseline made of the same rows, unless it was left out.
+    #[serde(default)]
+    pub floor: Option<FloorMetrics>,
     /// How long it took.
     pub timing: Timing,
     /// The number format of the training's matrix products; each epoch's validation figures are of this format too.
@@ -73,16 +78,24 @@ impl Metrics {
     /// The object of `metrics.json`: each split's metrics directly under its name.
     pub fn to_json(&self) -> Value {
         let mut all = serde_json::to_value(self).unwrap_or_default();
-        for split in ["test", "valid"] {
-            if let Some(report) = all.get_mut(split).and_then(Value::as_object_mut) {
-                let mut flat = match report.remove("metrics") {
-                    Some(Value::Object(metrics)) => metrics,
-                    _ => Map::new(),
-                };
-                flat.append(report);
-                *report = flat;
-            }
+        flatten(&mut all);
+        if let Some(floor) = all.get_mut("floor") {
+            flatten(floor);
         }
         all
+    }
+}
+
+/// Lifts each split's metrics out of their own object.
+fn flatten(all: &mut Value) {
+    for split in ["test", "valid"] {
+        if let Some(report) = all.get_mut(split).and_then(Value::as_object_mut) {
+            let mut flat = match report.remove("metrics") {
+                Some(Value::Object(metrics)) => metrics,
+                _ => Map::new(),
+            };
+            flat.append(report);
+            *report = flat;
+        }
     }
 }

@@ -127,6 +127,8 @@ pub(crate) fn run(job: &Trainer, watch: &mut dyn Watch) -> Result<Trained, Error
     let valid_report = measure(valid.as_ref(), "validation")?;
     let test_report = measure(test.as_ref(), "test")?;
 
+    let floor = crate::floor::measure(&splits, &classifier, options, &mut watch)?;
+
     let precision = context.precision().name();
     classifier.settings.training = record(job, &splits, &fitted, (max_length, precision));
     let counts = RowCounts {
@@ -138,6 +140,7 @@ pub(crate) fn run(job: &Trainer, watch: &mut dyn Watch) -> Result<Trained, Error
         rows: counts,
         test: test_report,
         valid: valid_report,
+        floor,
         timing: Timing {
             train_seconds: fitted.seconds,
             total_seconds: start.elapsed().as_secs_f64(),

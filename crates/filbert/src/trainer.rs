@@ -49,6 +49,8 @@ pub struct Options {
     pub precision: Precision,
     /// The positive label of two; the last in order where left out.
     pub positive: Option<String>,
+    /// Fits a cheap baseline on the same rows, to be held against.
+    pub floor: bool,
 }
 
 impl Default for Options {
@@ -73,6 +75,7 @@ impl Default for Options {
             seed: 0,
             precision: Precision::Auto,
             positive: None,
+            floor: true,
         }
     }
 }

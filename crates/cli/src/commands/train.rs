@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use filbert::{Options, Trained, Trainer, Watch};
+use filbert::{Metrics, Options, Trained, Trainer, Watch};
 use serde_json::json;
 
 use super::resolve;
@@ -72,6 +72,7 @@ fn options(args: &TrainArgs) -> Options {
         seed: args.seed,
         precision: args.precision.into(),
         positive: args.positive.clone(),
+        floor: !args.no_floor,
     }
 }
 
@@ -80,6 +81,27 @@ fn user_cache() -> Option<PathBuf> {
     let folder = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     let caches = folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")));
     caches.filter(|caches| caches.is_absolute()).map(|caches| caches.join("filbert"))
+}
+
+/// The cheap baseline beside the model, and whether it was beaten.
+fn floor(metrics: &Metrics) -> String {
+    let Some(floor) = &metrics.floor else { return String::new() };
+    let (name, ours, theirs) = match (&metrics.test, &floor.test, &metrics.valid, &floor.valid) {
+        (Some(ours), Some(theirs), ..) => ("test", ours, theirs),
+        (_, _, Some(ours), Some(theirs)) => ("validation", ours, theirs),
+        _ => return String::new(),
+    };
+    let (ours, theirs) = (&ours.metrics, &theirs.metrics);
+    let mut out = format!("the floor, character n-grams and logistic regression, {name} rows\n");
+    let _ = writeln!(out, "  {:<18}{}", "accuracy", output::estimate(&theirs.accuracy));
+    if let Some(auc) = &theirs.auc {
+        let _ = writeln!(out, "  {:<18}{}", "AUC", output::estimate(auc));
+    }
+    if ours.accuracy.value <= theirs.accuracy.value {
+        out.push_str("  note: the model is not more accurate than this floor, which fits in seconds\n");
+    }
+    out.push('\n');
+    out
 }
 
 fn summary(trained: &Trained, args: &TrainArgs) -> String {
@@ -93,6 +115,7 @@ fn summary(trained: &Trained, args: &TrainArgs) -> String {
         out.push_str(&output::report("test", report));
         out.push('\n');
     }
+    out.push_str(&floor(metrics));
     let timing = &metrics.timing;
     let _ = write!(
         out,
