@@ -127,7 +127,7 @@ pub(crate) struct TrainArgs {
     /// The norm that all gradients together are clipped to.
     #[arg(long, default_value_t = 1.0, value_name = "NORM")]
     pub(crate) clip_norm: f32,
-    /// Work through each batch in so many parts, one after the other: less memory, the same update.
+    /// Work through each batch in so many parts, one after the other, in less memory; each has dropout masks of its own.
     #[arg(long, default_value_t = 1, value_name = "PARTS", value_parser = parse_count)]
     pub(crate) accumulate: usize,
     /// Keep only each layer's input for the way back and compute the rest again: a third slower, much less memory,

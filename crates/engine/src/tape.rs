@@ -57,11 +57,6 @@ pub(crate) trait Backward {
     /// The operation's name in a profile.
     fn name(&self) -> &'static str;
 
-    /// True where the way back ends, and the gradient is handed to whoever asked.
-    fn is_leaf(&self) -> bool {
-        false
-    }
-
     /// From the gradient of the output to those of inputs and parameters.
     fn backward(self: Box<Self>, dy: Tensor, pass: &mut Pass<'_>);
 }
@@ -177,22 +172,19 @@ impl<'a> Tape<'a> {
         let mut seed = self.context.scratch(1, 1);
         seed[0] = scale;
         if let Some(start) = from.node {
-            self.walk(start, seed, gradients);
+            self.walk(start, seed, 0, gradients);
         }
         Ok(())
     }
 
-    /// Walks back from `start`, whose gradient is `seed`; returns the gradient of the first node, if it received one.
-    fn walk(self, start: NodeId, seed: Tensor, gradients: &mut Gradients) -> Option<Tensor> {
+    /// Walks back from `start`, whose gradient is `seed`, but not through the first `inputs` nodes; returns the gradient of the
+    /// first one, if it received one that was not walked through.
+    fn walk(self, start: NodeId, seed: Tensor, inputs: usize, gradients: &mut Gradients) -> Option<Tensor> {
         let mut slots: Vec<Option<Tensor>> = Vec::new();
         slots.resize_with(self.nodes.len(), || None);
         slots[start.0] = Some(seed);
         let mut pass = Pass { context: self.context, params: self.params, gradients, slots };
-        let first = matches!(self.nodes.first(), Some(op) if op.is_leaf());
-        for (i, op) in self.nodes.into_iter().enumerate().rev() {
-            if i == 0 && first {
-                break;
-            }
+        for (i, op) in self.nodes.into_iter().enumerate().skip(inputs).rev() {
             if let Some(dy) = pass.slots[i].take() {
                 let _timer = self.context.time(Phase::Backward, op.name());
                 op.backward(dy, &mut pass);
@@ -253,11 +245,12 @@ impl Backward for Recomputed {
             Some(_) => tape.push_shared(Arc::clone(&self.x), Leaf),
             None => Var { value: Arc::clone(&self.x), node: None },
         };
-        // It succeeded on the way in, with the same input.
-        let Ok(Var { node: Some(start), .. }) = (self.f)(&mut tape, &x) else { return };
+        let y = (self.f)(&mut tape, &x);
         drop(x);
-        let dx = tape.walk(start, dy, pass.gradients);
-        if let (Some(dx), true) = (dx, self.input.is_some()) {
+        let y = y
+            .unwrap_or_else(|error| unreachable!("it succeeded on the way in, with the same input: {error}"));
+        let inputs = usize::from(self.input.is_some());
+        if let Some(dx) = y.node.and_then(|start| tape.walk(start, dy, inputs, pass.gradients)) {
             pass.add(self.input, dx);
         }
     }
@@ -269,10 +262,6 @@ struct Leaf;
 impl Backward for Leaf {
     fn name(&self) -> &'static str {
         "input"
-    }
-
-    fn is_leaf(&self) -> bool {
-        true
     }
 
     fn backward(self: Box<Self>, _: Tensor, _: &mut Pass<'_>) {}

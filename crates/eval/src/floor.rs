@@ -15,14 +15,21 @@ const MAX_ITERATIONS: usize = 1_000;
 const TOLERANCE: f64 = 1e-4;
 /// Pairs of steps and gradients that are remembered (Liu and Nocedal 1989).
 const MEMORY: usize = 10;
-/// Characters of a text that are read: what comes later says little, and memory is bounded.
+/// Characters of a text that are read: what comes later says little.
 const MAX_CHARS: usize = 4_096;
+/// Most characters of all texts, and most weights: what bounds the memory of a fit, at about a gigabyte if hardly any n-gram
+/// occurs twice.
+const MAX_ALL_CHARS: usize = 5_000_000;
+const MAX_WEIGHTS: usize = 3_000_000;
+
+/// A sequence of 2 to 4 characters, zeros behind.
+type Gram = [char; 4];
 
 /// A fitted floor.
 #[derive(Debug, Clone)]
 pub struct Floor {
     /// The column of each n-gram.
-    columns: HashMap<Box<str>, u32>,
+    columns: HashMap<Gram, u32>,
     idf: Vec<f64>,
     /// `[columns + 1, outputs]`; the last row is the intercept.
     weights: Vec<f64>,
@@ -36,7 +43,7 @@ type Rows = Vec<Vec<(u32, f64)>>;
 
 impl Floor {
     /// Fits texts to their class indices. `None` where nothing can be fitted: no text, fewer than two classes, a class that is
-    /// none, or no n-gram that occurs twice.
+    /// none, no n-gram that occurs twice, or more texts or classes than memory is meant for.
     pub fn fit(texts: &[&str], labels: &[u32], classes: usize) -> Option<Self> {
         if texts.len() != labels.len() || texts.is_empty() || classes < 2 {
             return None;
@@ -44,23 +51,25 @@ impl Floor {
         if labels.iter().any(|&label| label as usize >= classes) {
             return None;
         }
-        let counts: Vec<HashMap<String, u32>> = texts.iter().map(|text| count(text)).collect();
-        let mut frequency: HashMap<&str, u32> = HashMap::new();
-        for gram in counts.iter().flat_map(HashMap::keys) {
+        if texts.iter().map(|text| text.chars().take(MAX_CHARS).count()).sum::<usize>() > MAX_ALL_CHARS {
+            return None;
+        }
+        let mut frequency: HashMap<Gram, u32> = HashMap::new();
+        for gram in texts.iter().flat_map(|text| count(text).into_keys()) {
             *frequency.entry(gram).or_default() += 1;
         }
-        let mut kept: Vec<(&str, u32)> = frequency.into_iter().filter(|(_, df)| *df >= 2).collect();
-        if kept.is_empty() {
+        let mut kept: Vec<(Gram, u32)> = frequency.into_iter().filter(|(_, df)| *df >= 2).collect();
+        let outputs = if classes == 2 { 1 } else { classes };
+        if kept.is_empty() || kept.len().saturating_mul(outputs) > MAX_WEIGHTS {
             return None;
         }
         // A hash map's order is another in every run.
         kept.sort_unstable();
         let n = texts.len() as f64;
         let idf = kept.iter().map(|(_, df)| ((1.0 + n) / (1.0 + f64::from(*df))).ln() + 1.0).collect();
-        let columns = kept.iter().zip(0u32..).map(|((gram, _), i)| (Box::from(*gram), i)).collect();
-        let outputs = if classes == 2 { 1 } else { classes };
+        let columns = kept.iter().zip(0u32..).map(|((gram, _), i)| (*gram, i)).collect();
         let mut floor = Self { columns, idf, weights: Vec::new(), outputs, classes };
-        let rows: Rows = counts.iter().map(|counts| floor.row(counts)).collect();
+        let rows: Rows = texts.iter().map(|text| floor.row(&count(text))).collect();
         let problem = Problem { rows: &rows, labels, columns: floor.idf.len(), outputs };
         floor.weights = minimize(vec![0.0; (problem.columns + 1) * outputs], |w, g| problem.evaluate(w, g));
         Some(floor)
@@ -89,10 +98,10 @@ impl Floor {
     }
 
     /// A text's weighted n-grams by column, of length 1.
-    fn row(&self, counts: &HashMap<String, u32>) -> Vec<(u32, f64)> {
+    fn row(&self, counts: &HashMap<Gram, u32>) -> Vec<(u32, f64)> {
         let mut row: Vec<(u32, f64)> = counts
             .iter()
-            .filter_map(|(gram, tf)| self.columns.get(gram.as_str()).map(|&column| (column, *tf)))
+            .filter_map(|(gram, tf)| self.columns.get(gram).map(|&column| (column, *tf)))
             .map(|(column, tf)| (column, (1.0 + f64::from(tf).ln()) * self.idf[column as usize]))
             .collect();
         row.sort_unstable_by_key(|entry| entry.0);
@@ -107,7 +116,7 @@ impl Floor {
 }
 
 /// How often each sequence of 2 to 4 characters occurs.
-fn count(text: &str) -> HashMap<String, u32> {
+fn count(text: &str) -> HashMap<Gram, u32> {
     let mut chars: Vec<char> = Vec::new();
     for c in text.chars().take(MAX_CHARS).flat_map(char::to_lowercase) {
         if c.is_whitespace() && chars.last().is_some_and(|last| last.is_whitespace()) {
@@ -120,8 +129,10 @@ fn count(text: &str) -> HashMap<String, u32> {
     }
     let mut counts = HashMap::new();
     for n in 2..=4 {
-        for gram in chars.windows(n) {
-            *counts.entry(gram.iter().collect::<String>()).or_default() += 1;
+        for window in chars.windows(n) {
+            let mut gram = ['\0'; 4];
+            gram[..n].copy_from_slice(window);
+            *counts.entry(gram).or_default() += 1;
         }
     }
     counts
@@ -268,9 +279,9 @@ mod tests {
     #[test]
     fn n_grams_are_counted_over_lower_case_and_single_spaces() {
         let counts = count("AbA \t b");
-        assert_eq!(counts["ab"], 1);
-        assert_eq!(counts["ba "], 1);
-        assert_eq!(counts["a b"], 1, "one space for many");
+        assert_eq!(counts[&['a', 'b', '\0', '\0']], 1);
+        assert_eq!(counts[&['b', 'a', ' ', '\0']], 1);
+        assert_eq!(counts[&['a', ' ', 'b', '\0']], 1, "one space for many");
         assert!(count("a").is_empty() && count("").is_empty());
     }
 
@@ -315,5 +326,9 @@ mod tests {
         assert!(Floor::fit(&["ab", "ab"], &[0, 0], 1).is_none());
         assert!(Floor::fit(&["ab", "ab"], &[0, 2], 2).is_none());
         assert!(Floor::fit(&["ab", "cd"], &[0, 1], 2).is_none(), "no n-gram occurs twice");
+        let long = "a".repeat(MAX_CHARS);
+        let many = vec![long.as_str(); MAX_ALL_CHARS / MAX_CHARS + 1];
+        assert!(Floor::fit(&many, &vec![0; many.len()], 2).is_none(), "too many characters");
+        assert!(Floor::fit(&["ab", "ab"], &[0, 1], MAX_WEIGHTS + 1).is_none(), "too many weights");
     }
 }

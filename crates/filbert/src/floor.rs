@@ -9,9 +9,6 @@ use serde::{Deserialize, Serialize};
 use crate::rows::{Splits, classes};
 use crate::{Classifier, Error, Options, Watch};
 
-/// Most rows that the floor is fitted on; on more its n-grams would not fit in a small machine's memory.
-const MAX_ROWS: usize = 50_000;
-
 /// Logistic regression over character n-grams, fitted on the same training rows and measured as the model is.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct FloorMetrics {
@@ -36,16 +33,14 @@ pub(crate) fn measure(
         return Ok(None);
     }
     let start = Instant::now();
-    if splits.train.len() > MAX_ROWS {
-        watch.note(&format!("no n-gram floor: it is fitted on at most {MAX_ROWS} rows"));
-        return Ok(None);
-    }
     watch.stage("fitting the n-gram floor");
     let labels = classes(&splits.train, &splits.labels)?;
     let train = texts(&splits.train);
     let train: Vec<&str> = train.iter().map(String::as_str).collect();
     let Some(floor) = Floor::fit(&train, &labels, splits.labels.names().len()) else {
-        watch.note("no n-gram floor: no sequence of characters occurs in two training texts");
+        watch.note(
+            "no n-gram floor: no characters repeat between texts, or they and the labels are too many for it",
+        );
         return Ok(None);
     };
     let on = |table: &Option<Table>| -> Result<Option<Report>, Error> {
