@@ -1,18 +1,18 @@
 //! What a frozen trunk made of the rows: in memory, or above a limit in a file, and kept for the next run under a name that
 //! is a hash of all that it follows from.
 
-use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use filbert_engine::Context;
+use filbert_model::folder::hex;
 use filbert_model::{Encoding, Network};
 use sha2::{Digest, Sha256};
 
-use crate::Error;
 use crate::infer::by_length;
+use crate::{Error, Settings};
 
 /// First bytes of a file; the number changes with whatever changes the results.
 const MAGIC: &[u8; 16] = b"filbert trunk 1\n";
@@ -35,11 +35,18 @@ enum Values {
     File(Mutex<File>, PathBuf),
 }
 
-/// Where features are kept, and how many bytes of them may be in memory.
-#[derive(Debug, Clone, Copy)]
+/// Where a run keeps features, and how many bytes of them may be in memory.
 pub(crate) struct Store<'a> {
-    pub(crate) folder: Option<&'a Path>,
-    pub(crate) memory: usize,
+    /// The folder, and the state of a hash that has seen all but the rows.
+    cache: Option<(&'a Path, Sha256)>,
+    memory: usize,
+}
+
+impl<'a> Store<'a> {
+    pub(crate) fn new(network: &Network, context: &Context, settings: &'a Settings) -> Self {
+        let cache = settings.trunk_cache.as_deref().map(|folder| (folder, trunk_hash(network, context)));
+        Self { cache, memory: settings.trunk_memory }
+    }
 }
 
 impl Features {
@@ -49,19 +56,17 @@ impl Features {
         network: &Network,
         context: &Context,
         rows: &[Encoding],
-        store: Store<'_>,
+        store: &Store<'_>,
         done: &mut dyn FnMut(usize),
     ) -> Result<Self, Error> {
         let width = network.config.hidden_size;
         let fits = rows.len() * width * size_of::<f32>() <= store.memory;
-        let Some(folder) = store.folder.filter(|_| !rows.is_empty()) else {
+        let Some((folder, trunk)) = store.cache.as_ref().filter(|_| !rows.is_empty()) else {
             let values = Values::Memory(compute(network, context, rows, done)?);
             return Ok(Self { width, rows: rows.len(), values, reused: false });
         };
-        let path = folder.join(format!("{}.trunk", key(network, context, rows)));
-        let found =
-            open(&path, rows.len(), width).and_then(|file| load(file, &path, rows.len() * width, fits));
-        if let Ok(values) = found {
+        let path = folder.join(format!("{}.trunk", key(trunk.clone(), rows)));
+        if let Ok(values) = read(&path, rows.len(), width, fits) {
             done(rows.len());
             return Ok(Self { width, rows: rows.len(), values, reused: true });
         }
@@ -90,7 +95,7 @@ impl Features {
                 return Err(error);
             }
             written.map_err(failed)?;
-            load(open(&path, rows.len(), width).map_err(failed)?, &path, 0, false).map_err(failed)?
+            read(&path, rows.len(), width, false).map_err(failed)?
         };
         prune(folder, &path);
         Ok(Self { width, rows: rows.len(), values, reused: false })
@@ -136,9 +141,8 @@ fn compute(
     Ok(values)
 }
 
-/// A hash of all that the features follow from: configuration, weights, pooling, arithmetic and tokens (which the longest
-/// length has cut).
-fn key(network: &Network, context: &Context, rows: &[Encoding]) -> String {
+/// A hash of what all features follow from: configuration, weights, pooling and arithmetic.
+fn trunk_hash(network: &Network, context: &Context) -> Sha256 {
     let mut hash = Sha256::new();
     hash.update(MAGIC);
     let how = (network.head().pooling(), context.precision(), context.isa(), context.kernel());
@@ -148,18 +152,16 @@ fn key(network: &Network, context: &Context, rows: &[Encoding]) -> String {
         hash.update(format!("\n{} {:?}\n", param.name, param.shape));
         param.value.chunks(1 << 12).for_each(|part| hash.update(bytes(part)));
     }
+    hash
+}
+
+/// The trunk's hash with that of the tokens (which the longest length has cut), in hexadecimal.
+fn key(mut hash: Sha256, rows: &[Encoding]) -> String {
     for row in rows {
         hash.update((row.ids.len() as u64).to_le_bytes());
         row.ids.iter().chain(&row.type_ids).for_each(|id| hash.update(id.to_le_bytes()));
     }
     hex(&hash.finalize())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 fn bytes(values: &[f32]) -> Vec<u8> {
@@ -170,8 +172,8 @@ fn floats(bytes: &[u8]) -> impl Iterator<Item = f32> {
     bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b))
 }
 
-/// Opens a file of features and verifies all of it.
-fn open(path: &Path, rows: usize, width: usize) -> io::Result<File> {
+/// Verifies all of a file of features, which stay in it or come to memory on the way.
+fn read(path: &Path, rows: usize, width: usize, to_memory: bool) -> io::Result<Values> {
     let mut file = File::open(path)?;
     let wrong = || io::Error::new(io::ErrorKind::InvalidData, "it is damaged or of another run");
     if file.metadata()?.len() != HEADER + (rows * width * size_of::<f32>()) as u64 {
@@ -179,36 +181,32 @@ fn open(path: &Path, rows: usize, width: usize) -> io::Result<File> {
     }
     let mut header = [0; HEADER as usize];
     file.read_exact(&mut header)?;
+    let mut values = Vec::with_capacity(if to_memory { rows * width } else { 0 });
+    let hash = hash_values(&mut file, |part| {
+        if to_memory {
+            values.extend(floats(part));
+        }
+    })?;
     let shape = [(rows as u64).to_le_bytes(), (width as u64).to_le_bytes()].concat();
-    if header[..16] != MAGIC[..] || header[16..32] != shape[..] || header[32..] != hash_values(&mut file)?[..]
-    {
+    if header[..16] != MAGIC[..] || header[16..32] != shape[..] || header[32..] != hash[..] {
         return Err(wrong());
     }
-    Ok(file)
+    Ok(if to_memory { Values::Memory(values) } else { Values::File(Mutex::new(file), path.to_path_buf()) })
 }
 
-/// SHA-256 of what follows the header.
-fn hash_values(file: &mut File) -> io::Result<[u8; 32]> {
+/// SHA-256 of what follows the header, shown to `seen` in whole values.
+fn hash_values(file: &mut File, mut seen: impl FnMut(&[u8])) -> io::Result<[u8; 32]> {
     file.seek(SeekFrom::Start(HEADER))?;
     let mut hash = Sha256::new();
-    let mut part = vec![0; 1 << 16];
+    let mut part = Vec::new();
     loop {
-        match file.read(&mut part)? {
-            0 => return Ok(hash.finalize().into()),
-            n => hash.update(&part[..n]),
+        part.clear();
+        if Read::by_ref(file).take(1 << 16).read_to_end(&mut part)? == 0 {
+            return Ok(hash.finalize().into());
         }
+        hash.update(&part);
+        seen(&part);
     }
-}
-
-/// The values of a verified file: `len` of them in memory, or where they are.
-fn load(mut file: File, path: &Path, len: usize, to_memory: bool) -> io::Result<Values> {
-    if !to_memory {
-        return Ok(Values::File(Mutex::new(file), path.to_path_buf()));
-    }
-    file.seek(SeekFrom::Start(HEADER))?;
-    let mut all = Vec::new();
-    BufReader::new(file).take((len * size_of::<f32>()) as u64).read_to_end(&mut all)?;
-    Ok(Values::Memory(floats(&all).collect()))
 }
 
 /// Writes a file under another name, then gives it its own: there is never half a file.
@@ -224,13 +222,13 @@ fn write(
         let mut file = File::options().read(true).write(true).create(true).truncate(true).open(&temporary)?;
         file.write_all(&[0; HEADER as usize])?;
         values(&mut file)?;
-        let hash = hash_values(&mut file)?;
+        let hash = hash_values(&mut file, |_| ())?;
         file.seek(SeekFrom::Start(0))?;
         file.write_all(MAGIC)?;
         file.write_all(&(rows as u64).to_le_bytes())?;
         file.write_all(&(width as u64).to_le_bytes())?;
         file.write_all(&hash)?;
-        file.sync_all()?;
+        // Not flushed: whoever reads it verifies it, and makes it again if it was torn.
         fs::rename(&temporary, path)
     })();
     if written.is_err() {

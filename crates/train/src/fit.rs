@@ -54,11 +54,12 @@ pub fn fit(
     }
     let start = Instant::now();
     let cached_trunk = network.trunk_is_frozen();
-    let store = Store { folder: settings.trunk_cache.as_deref(), memory: settings.trunk_memory };
-    let store = cached_trunk.then_some(store);
-    let source = Source::new(network, context, train, store, observer)?;
+    let store = cached_trunk.then(|| Store::new(network, context, settings));
+    let source = Source::new(network, context, train, store.as_ref(), observer)?;
     let valid = match valid.filter(|rows| !rows.is_empty()) {
-        Some(rows) => Some((Source::new(network, context, rows, store, &mut crate::Silent)?, &rows.labels)),
+        Some(rows) => {
+            Some((Source::new(network, context, rows, store.as_ref(), &mut crate::Silent)?, &rows.labels))
+        }
         None => None,
     };
     let reused_trunk = matches!(&source, Source::Features(features) if features.reused);
@@ -157,7 +158,7 @@ impl<'a> Source<'a> {
         network: &Network,
         context: &Context,
         rows: &'a Rows,
-        store: Option<Store<'_>>,
+        store: Option<&Store<'_>>,
         observer: &mut dyn Observer,
     ) -> Result<Self, Error> {
         let Some(store) = store else { return Ok(Self::Rows(rows, network.architecture)) };

@@ -1,28 +1,14 @@
 //! What is frozen gets no gradient and does not move; what is trained gets one, and every row of a frozen trunk is
 //! run once.
 
+mod common;
+
 use std::path::Path;
 
+use common::{rows, tiny};
 use filbert_engine::{Context, Gradients, Mode, Tape};
-use filbert_model::{Batch, Encoding, Freeze, HeadSource, Network, Pooling};
+use filbert_model::{Batch, Freeze, HeadSource, Network, Pooling};
 use filbert_train::{EpochReport, Input, Observer, Rows, Settings, Silent, Trainer, fit};
-
-fn tiny(pooling: Pooling, freeze: Freeze) -> Network {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/tests/golden/tiny");
-    let (mut network, _) = Network::load(&folder, HeadSource::New { labels: 2, seed: 1 }, pooling).unwrap();
-    network.freeze(freeze).unwrap();
-    network
-}
-
-fn rows(n: u32) -> Rows {
-    let encodings = (0..n)
-        .map(|i| {
-            let ids: Vec<u32> = (0..3 + i % 7).map(|j| 5 + (i * 5 + j * 3) % 50).collect();
-            Encoding { type_ids: vec![0; ids.len()], ids, truncated: false }
-        })
-        .collect();
-    Rows { encodings, labels: (0..n).map(|i| i % 2).collect() }
-}
 
 #[test]
 fn gradients_reach_exactly_what_is_trained() {

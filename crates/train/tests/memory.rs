@@ -1,32 +1,15 @@
 //! What saves memory changes nothing else: parts of a batch, layers computed again, a frozen trunk's results in a file.
 
-use std::path::Path;
+mod common;
 
+use common::{rows, tiny};
 use filbert_engine::Context;
-use filbert_model::{Batch, Encoding, Freeze, HeadSource, Network, Pooling};
-use filbert_train::{Input, Rows, Settings, Silent, Trainer, fit};
-
-fn tiny(freeze: Freeze) -> Network {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/tests/golden/tiny");
-    let head = HeadSource::New { labels: 2, seed: 1 };
-    let (mut network, _) = Network::load(&folder, head, Pooling::Pooler).unwrap();
-    network.freeze(freeze).unwrap();
-    network
-}
-
-fn rows(n: u32) -> Rows {
-    let encodings = (0..n)
-        .map(|i| {
-            let ids: Vec<u32> = (0..3 + i % 7).map(|j| 5 + (i * 5 + j * 3) % 50).collect();
-            Encoding { type_ids: vec![0; ids.len()], ids, truncated: false }
-        })
-        .collect();
-    Rows { encodings, labels: (0..n).map(|i| i % 2).collect() }
-}
+use filbert_model::{Batch, Freeze, Pooling};
+use filbert_train::{Input, Settings, Silent, Trainer, fit};
 
 /// All weights after three steps on one batch cut into `parts`.
 fn after_steps(context: &Context, freeze: Freeze, parts: usize, dropout: bool) -> Vec<f32> {
-    let mut network = tiny(freeze);
+    let mut network = tiny(Pooling::Pooler, freeze);
     let rows = rows(11);
     let settings = Settings { learning_rate: 1e-3, ..Settings::default() };
     let architecture = network.architecture;
@@ -76,7 +59,7 @@ fn a_frozen_trunk_is_run_once_for_all_heads_and_from_file_as_from_memory() {
     let dir = tempfile::tempdir().unwrap();
     let (train, valid) = (rows(40), rows(9));
     let run = |cache: bool, memory: usize, lr: f32| {
-        let mut network = tiny(Freeze::Trunk);
+        let mut network = tiny(Pooling::Pooler, Freeze::Trunk);
         let settings = Settings {
             learning_rate: lr,
             trunk_cache: cache.then(|| dir.path().join("cache")),
@@ -115,7 +98,7 @@ fn a_frozen_trunk_is_run_once_for_all_heads_and_from_file_as_from_memory() {
             trunk_memory: memory,
             ..Settings::default()
         };
-        let mut network = tiny(Freeze::Trunk);
+        let mut network = tiny(Pooling::Pooler, Freeze::Trunk);
         let result = fit(&mut network, &Context::default(), &train, None, &settings, &mut Silent);
         assert_eq!(result.is_err(), fails, "{memory} bytes of memory");
         if let Err(error) = result {

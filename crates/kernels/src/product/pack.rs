@@ -112,7 +112,7 @@ impl Job<'_> {
             for side in (first..(first + GROUP * SIDE).min(from.sides)).step_by(SIDE) {
                 // SAFETY: this task alone writes these strips.
                 let lines = unsafe { to.slice(side * strip, strip * SIDE) };
-                along_depth(kernel, from, form, side, lines);
+                pack_strip(kernel, from, form, side, lines);
             }
             return;
         }
@@ -126,7 +126,7 @@ impl Job<'_> {
         for side in (0..from.sides).step_by(SIDE) {
             // SAFETY: this task alone writes this part of the strip.
             let lines = unsafe { to.slice(side * strip + line * SIDE, lines * SIDE) };
-            side_by_side(kernel, rows, form, side, lines);
+            pack_strip(kernel, rows, form, side, lines);
         }
     }
 }
@@ -154,28 +154,14 @@ fn as_floats(lines: &mut [Line]) -> &mut [f32] {
     unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * SIDE) }
 }
 
-/// Packs the strip from row (or column) `first` on, where they lie along the depth.
-fn along_depth(kernel: Kernel, from: Source<'_>, form: Form, first: usize, to: &mut [f32]) {
+/// Packs the strip from row (or column) `first` on.
+fn pack_strip(kernel: Kernel, from: Source<'_>, form: Form, first: usize, to: &mut [f32]) {
     match kernel {
+        Kernel::F32(isa) if from.side == 1 => copy_strip(isa, from, first, to),
         Kernel::F32(isa) => transpose_strip(isa, from, first, to),
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: the kernel exists only where the processor has the features.
-        Kernel::Bf16(..) => unsafe { x86::along_depth(from, form, first, to) },
-        #[cfg(not(target_arch = "x86_64"))]
-        Kernel::Bf16(..) => {
-            let _ = form;
-            unreachable!("no value of `Bf16` exists on this processor")
-        }
-    }
-}
-
-/// Packs the strip from row (or column) `first` on, where they lie side by side.
-fn side_by_side(kernel: Kernel, from: Source<'_>, form: Form, first: usize, to: &mut [f32]) {
-    match kernel {
-        Kernel::F32(isa) => copy_strip(isa, from, first, to),
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: the kernel exists only where the processor has the features.
-        Kernel::Bf16(..) => unsafe { x86::side_by_side(from, form, first, to) },
+        // SAFETY: the kernel exists only where the processor has the features; `pack` checked the source.
+        Kernel::Bf16(..) => unsafe { x86::pack_strip(from, form, first, to) },
         #[cfg(not(target_arch = "x86_64"))]
         Kernel::Bf16(..) => {
             let _ = form;

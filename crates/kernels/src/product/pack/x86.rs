@@ -23,47 +23,28 @@ const INTERLEAVE: [u16; 32] = {
     order
 };
 
-/// Packs the strip from side `first` on, where sides lie along the depth.
+/// Packs the strip from side `first` on.
 ///
 /// # Safety
 /// The processor must have the features; `from`'s shape and strides must lie within its data.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
-pub(super) unsafe fn along_depth(from: Source<'_>, form: Form, first: usize, to: &mut [f32]) {
+pub(super) unsafe fn pack_strip(from: Source<'_>, form: Form, first: usize, to: &mut [f32]) {
     let sides = SIDE.min(from.sides - first);
+    // Sides that lie side by side are read as pairs, sides along the depth as rows.
+    let read = if from.side == 1 { Form::Pair } else { Form::Row };
     for (tile, lines) in to.chunks_exact_mut(LINES * SIDE).enumerate() {
         let start = tile * DEPTH;
         let depths = DEPTH.min(from.depths - start);
         // SAFETY: the tile's `sides` and `depths` lie within the matrix.
         let values = unsafe {
-            if sides == SIDE && depths == DEPTH {
-                row_form::<true>(from, first, sides, start, depths)
-            } else {
-                row_form::<false>(from, first, sides, start, depths)
+            match (read, sides == SIDE && depths == DEPTH) {
+                (Form::Row, true) => row_form::<true>(from, first, sides, start, depths),
+                (Form::Row, false) => row_form::<false>(from, first, sides, start, depths),
+                (Form::Pair, true) => pair_form::<true>(from, first, sides, start, depths),
+                (Form::Pair, false) => pair_form::<false>(from, first, sides, start, depths),
             }
         };
-        store(lines, &if form == Form::Row { values } else { transposed(&values) });
-    }
-}
-
-/// Packs the strip from side `first` on, where sides lie side by side.
-///
-/// # Safety
-/// As for [`along_depth`].
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
-pub(super) unsafe fn side_by_side(from: Source<'_>, form: Form, first: usize, to: &mut [f32]) {
-    let sides = SIDE.min(from.sides - first);
-    for (tile, lines) in to.chunks_exact_mut(LINES * SIDE).enumerate() {
-        let start = tile * DEPTH;
-        let depths = DEPTH.min(from.depths - start);
-        // SAFETY: the tile's `sides` and `depths` lie within the matrix.
-        let values = unsafe {
-            if sides == SIDE && depths == DEPTH {
-                pair_form::<true>(from, first, sides, start, depths)
-            } else {
-                pair_form::<false>(from, first, sides, start, depths)
-            }
-        };
-        store(lines, &if form == Form::Pair { values } else { transposed(&values) });
+        store(lines, &if form == read { values } else { transposed(&values) });
     }
 }
 
@@ -139,7 +120,7 @@ fn mask(n: usize) -> u16 {
 /// A tile in row form, from sides along the depth. `WHOLE` says that all of the tile lies within the matrix.
 ///
 /// # Safety
-/// As for [`along_depth`].
+/// As for [`pack_strip`].
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
 unsafe fn row_form<const WHOLE: bool>(
@@ -170,7 +151,7 @@ unsafe fn row_form<const WHOLE: bool>(
 /// A tile in pair form, from sides that lie side by side.
 ///
 /// # Safety
-/// As for [`along_depth`].
+/// As for [`pack_strip`].
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")]
 unsafe fn pair_form<const WHOLE: bool>(
