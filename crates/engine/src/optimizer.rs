@@ -39,6 +39,19 @@ pub struct Optimizer {
     states: Vec<State>,
 }
 
+/// What the optimizer holds of one parameter.
+#[derive(Clone, Copy, Debug)]
+pub struct Moments<'a> {
+    /// First moments, as the parameter.
+    pub m: &'a [f32],
+    /// Second moments, as the parameter.
+    pub v: &'a [f32],
+    /// For an embedding table, which rows ever had a gradient; the moments of others are zero.
+    pub touched: Option<&'a [bool]>,
+    /// What the other rows are still to be multiplied by.
+    pub owed: f64,
+}
+
 #[derive(Clone, Debug, Default)]
 struct State {
     m: Vec<f32>,
@@ -54,6 +67,50 @@ impl Optimizer {
     /// For the parameters of `params`, all moments zero.
     pub fn new(params: &Params, settings: AdamWSettings) -> Self {
         Self { settings, step: 0, states: vec![State { owed: 1.0, ..State::default() }; params.len()] }
+    }
+
+    /// What it holds of a parameter; none before its first update.
+    pub fn moments(&self, id: ParamId) -> Option<Moments<'_>> {
+        let state = self.states.get(id.index()).filter(|state| !state.m.is_empty())?;
+        let touched = (!state.touched.is_empty()).then_some(&state.touched[..]);
+        Some(Moments { m: &state.m, v: &state.v, touched, owed: state.owed })
+    }
+
+    /// Sets the number of updates so far.
+    pub fn set_step_count(&mut self, step: u64) {
+        self.step = step;
+    }
+
+    /// Puts back what [`moments`](Self::moments) gave, `m` and `v` as long as the parameter, `touched` a flag for each of its
+    /// rows.
+    ///
+    /// # Errors
+    /// If a length does not fit.
+    pub fn restore(&mut self, params: &Params, id: ParamId, moments: Moments<'_>) -> Result<(), Error> {
+        let param = params.get(id);
+        let (len, width) = (param.value.len(), param.width());
+        let shape = |what, got, wanted| Err(Error::Shape { op: "optimizer", what, got, wanted });
+        if moments.m.len() != len || moments.v.len() != len {
+            return shape("moments", moments.m.len().min(moments.v.len()), len);
+        }
+        let rows = moments.touched.map_or(0, <[bool]>::len);
+        let wanted = if param.row_sparse { len / width } else { 0 };
+        if rows != wanted {
+            return shape("touched rows", rows, wanted);
+        }
+        let state = &mut self.states[id.index()];
+        state.reserve(len, param.row_sparse.then_some(width));
+        state.touched = moments.touched.map(<[bool]>::to_vec).unwrap_or_default();
+        state.owed = moments.owed;
+        // A row that never had a gradient has no moments, and its memory stays untouched.
+        for (to, from) in [(&mut state.m, moments.m), (&mut state.v, moments.v)] {
+            for (to, from) in to.chunks_mut(width).zip(from.chunks(width)) {
+                if from.iter().any(|&x| x != 0.0) {
+                    to.copy_from_slice(from);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The number of updates so far.
@@ -126,6 +183,7 @@ impl Optimizer {
         let AdamWSettings { beta1, beta2, eps, weight_decay, .. } = self.settings;
         for (id, param) in params.trained_mut() {
             let decay = if param.decay { weight_decay } else { 0.0 };
+            let lr = lr * param.lr_scale;
             let adam = AdamW { lr, beta1, beta2, eps, decay, step: self.step, gradient_scale };
             let (width, state) = (param.width(), &mut self.states[id.0]);
             state.reserve(param.value.len(), param.row_sparse.then_some(width));

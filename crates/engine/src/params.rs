@@ -11,6 +11,13 @@ use crate::Error;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ParamId(pub(crate) usize);
 
+impl ParamId {
+    /// Its position in the order of the parameters.
+    pub const fn index(self) -> usize {
+        self.0
+    }
+}
+
 /// One named weight tensor.
 #[derive(Clone, Debug)]
 pub struct Param {
@@ -26,6 +33,8 @@ pub struct Param {
     pub decay: bool,
     /// True for an embedding table whose gradient touches few rows.
     pub row_sparse: bool,
+    /// What the learning rate is multiplied by for this parameter.
+    pub lr_scale: f32,
 }
 
 impl Param {
@@ -114,6 +123,14 @@ impl Params {
     /// Frees what inference packed.
     pub fn release_packed(&mut self) {
         self.packed.fill_with(PackedOnce::default);
+    }
+
+    /// Removes the parameters from the `len`-th on, which nothing may use any more.
+    pub fn truncate(&mut self, len: usize) {
+        for param in self.list.drain(len.min(self.list.len())..) {
+            self.by_name.remove(&param.name);
+        }
+        self.packed.truncate(len);
     }
 
     /// The number of parameters' tensors.

@@ -16,7 +16,7 @@ fn params(row_sparse: bool) -> Params {
         let n: usize = shape.iter().product();
         let value = (0..n).map(|i| ((i * 37 + name.len() * 11) % 101) as f32 / 50.0 - 1.0).collect();
         let (name, shape) = (name.to_owned(), shape.to_vec());
-        params.add(Param { name, shape, value, trainable: true, decay, row_sparse }).unwrap();
+        params.add(Param { name, shape, value, trainable: true, decay, row_sparse, lr_scale: 1.0 }).unwrap();
     };
     add("word", &[ROWS, WIDTH], true, row_sparse);
     add("position", &[8, WIDTH], true, false);
@@ -41,7 +41,7 @@ fn loss(params: &Params, context: &Context, step: usize, gradients: Option<&mut 
     let positions: Arc<[u32]> = [0, 1, 2, 0, 1].into();
     let x = tape.embed(tables, &ids(step), &positions, &positions).unwrap();
     let x = tape.pool(&x, &[0, 3, 5].into(), Pooling::Mean).unwrap();
-    let layer = Linear { weight: id("weight"), bias: Some(id("bias")) };
+    let layer = Linear { weight: id("weight"), bias: Some(id("bias")), adapter: None };
     let logits = tape.linear(&x, layer, Activation::Identity).unwrap();
     let loss = tape.cross_entropy(&logits, &[0, 1]).unwrap();
     if let Some(gradients) = gradients {
@@ -160,7 +160,7 @@ fn inputs_that_do_not_fit_are_errors() {
         tape.attention([&x, &x, &x], &[0, 1].into(), (4, Queries::All), 0.0).is_err(),
         "heads that do not divide the width"
     );
-    let layer = Linear { weight: id("weight"), bias: Some(id("bias")) };
+    let layer = Linear { weight: id("weight"), bias: Some(id("bias")), adapter: None };
     let logits = tape.linear(&x, layer, Activation::Identity).unwrap();
     assert!(tape.linear(&logits, layer, Activation::Identity).is_err(), "another width");
     assert!(tape.cross_entropy(&logits, &[2]).is_err(), "a label that is no class");
@@ -185,7 +185,7 @@ fn layer_loss(params: &Params, pooling: Pooling, queries: Queries, gradients: Op
     let context_rows = tape.attention([&asking, &x, &x], &offsets, (2, queries), 0.3).unwrap();
     let rows = tape.norm(&context_rows, Some(&asking), norm, 0.2).unwrap();
     let pooled = if queries == Queries::All { tape.pool(&rows, &offsets, pooling).unwrap() } else { rows };
-    let layer = Linear { weight: id("weight"), bias: Some(id("bias")) };
+    let layer = Linear { weight: id("weight"), bias: Some(id("bias")), adapter: None };
     let logits = tape.linear(&pooled, layer, Activation::Gelu).unwrap();
     let loss = tape.cross_entropy(&logits, &[0, 1]).unwrap();
     if let Some(gradients) = gradients {

@@ -27,6 +27,15 @@ const INV_SQRT_2PI: f32 = 0.398_942_3;
 /// The cubic term of the tanh approximation (Hendrycks and Gimpel 2016).
 const GELU_CUBIC: f32 = 0.044_715;
 
+/// Applies `activation` in place.
+pub fn activation_forward(isa: Isa, y: &mut [f32], activation: Activation) {
+    if activation != Activation::Identity {
+        for_pieces(y, crate::parallel::CHUNK_ELEMENTS, |_, part| {
+            bias_activation(isa, part, None, activation, None);
+        });
+    }
+}
+
 /// Multiplies `dy` in place by the derivative of `activation`. `saved` is the value before the activation for
 /// the two GELUs and ReLU, the value after it for tanh.
 ///

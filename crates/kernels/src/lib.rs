@@ -29,7 +29,7 @@ mod scratch;
 mod team;
 mod tile;
 
-pub use activation::{Activation, activation_backward};
+pub use activation::{Activation, activation_backward, activation_forward};
 pub use adamw::{AdamW, AdamWUpdate, RowUpdate, adamw_update, adamw_update_rows};
 pub use attention::{AttentionShape, Queries, attention_backward, attention_forward};
 pub use dropout::{Dropout, dropout_backward, dropout_forward};
@@ -38,7 +38,9 @@ pub use isa::Isa;
 pub use linear::{
     Epilogue, LinearGradients, LinearShape, Target, Weight, linear_backward, linear_forward, pack_weight,
 };
-pub use loss::{cross_entropy_backward, cross_entropy_forward, softmax_rows};
+pub use loss::{
+    LossShape, cross_entropy_backward, cross_entropy_forward, sigmoid_loss, softmax_loss, softmax_rows, squared_loss,
+};
 pub use norm::{NormShape, norm_backward, norm_forward};
 pub use parallel::{CHUNK_ROWS, threads};
 pub use peak::multiply_adds;

@@ -60,6 +60,17 @@ pub enum ProblemType {
     Regression,
 }
 
+impl ProblemType {
+    /// The name that config.json has for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SingleLabel => "single_label_classification",
+            Self::MultiLabel => "multi_label_classification",
+            Self::Regression => "regression",
+        }
+    }
+}
+
 /// The facts of a BERT encoder. Sizes are within this module's limits and `num_attention_heads` divides
 /// `hidden_size`; probabilities are in 0 to 1.
 #[derive(Debug, Clone)]
@@ -211,32 +222,27 @@ impl Config {
         self.architectures.iter().any(|a| a == BERT.classifier_class)
     }
 
-    /// The labels, for a model that is used as a single-label classifier.
+    /// What the head predicts, and its labels in the order of their ids. A file that does not say is read as transformers
+    /// does: one label is a regression, more are classes of which one is right.
     ///
     /// # Errors
-    /// [`Error::NoLabels`] for an encoder without labels; [`Error::Unsupported`] for multi-label classification and
-    /// for regression, which is also what one label without a `problem_type` means.
-    pub fn single_label(&self) -> Result<&[String]> {
-        let found = match (self.problem_type, self.labels.len()) {
-            (_, 0) => {
-                return Err(Error::NoLabels { file: self.path.clone() });
+    /// [`Error::NoLabels`] for an encoder without labels; [`Error::LabelCount`] for a regression with more than one.
+    pub fn task(&self) -> Result<(ProblemType, &[String])> {
+        let task = match (self.problem_type, self.labels.len()) {
+            (_, 0) => return Err(Error::NoLabels { file: self.path.clone() }),
+            (None, 1) => ProblemType::Regression,
+            (Some(ProblemType::Regression), count) if count > 1 => {
+                return Err(Error::LabelCount { file: self.path.clone(), found: 1, count });
             }
-            (Some(ProblemType::MultiLabel), _) => "multi_label_classification",
-            (Some(ProblemType::Regression), _) | (None, 1) => "regression",
-            _ => return Ok(&self.labels),
+            (task, _) => task.unwrap_or(ProblemType::SingleLabel),
         };
-        Err(Error::Unsupported {
-            file: self.path.clone(),
-            key: "problem_type",
-            found: found.to_owned(),
-            supported: "single_label_classification",
-        })
+        Ok((task, &self.labels))
     }
 
-    /// The text of a `config.json` for this encoder with a classifier over `labels`: the original keys in their
+    /// The text of a `config.json` for this encoder with a head for `task` over `labels`: the original keys in their
     /// order, with `architectures`, `id2label`, `label2id`, `problem_type` and the dtype set, sizes taken from this
     /// struct, and `_name_or_path` and `num_labels` dropped.
-    pub fn to_json_for_classifier(&self, labels: &[String]) -> String {
+    pub fn to_json_for_classifier(&self, task: ProblemType, labels: &[String]) -> String {
         let mut out = self.raw.clone();
         out.shift_remove("_name_or_path");
         out.shift_remove("num_labels");
@@ -260,7 +266,7 @@ impl Config {
             ("model_type", json!(BERT.model_type)),
             ("id2label", Value::Object(id2label)),
             ("label2id", Value::Object(label2id)),
-            ("problem_type", json!("single_label_classification")),
+            ("problem_type", json!(task.name())),
             (dtype, json!("float32")),
         ] {
             out.insert(key.to_owned(), value);

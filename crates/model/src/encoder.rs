@@ -34,9 +34,14 @@ impl Layer {
         self.query_key_value.into_iter().chain([self.attention_output, self.intermediate, self.output])
     }
 
+    fn linears_mut(&mut self) -> impl Iterator<Item = &mut Linear> {
+        let others = [&mut self.attention_output, &mut self.intermediate, &mut self.output];
+        self.query_key_value.iter_mut().chain(others)
+    }
+
     fn params(&self) -> Vec<ParamId> {
         let norms = [self.attention_norm, self.output_norm].into_iter().flat_map(|n| [n.gamma, n.beta]);
-        self.linears().flat_map(|l| std::iter::once(l.weight).chain(l.bias)).chain(norms).collect()
+        self.linears().flat_map(|l| l.params().collect::<Vec<_>>()).chain(norms).collect()
     }
 }
 
@@ -97,6 +102,11 @@ impl Encoder {
         self.layers.len()
     }
 
+    /// Every linear layer, from the bottom up.
+    pub(crate) fn linears_mut(&mut self) -> impl Iterator<Item = &mut Linear> {
+        self.layers.iter_mut().flat_map(Layer::linears_mut)
+    }
+
     /// The parameters of the embeddings.
     pub fn embedding_params(&self) -> Vec<ParamId> {
         let e = self.embedding;
@@ -116,16 +126,34 @@ impl Encoder {
     /// # Errors
     /// If a token id, type or position has no row in its table.
     pub fn forward(&self, tape: &mut Tape<'_>, batch: &Batch, wanted: Queries) -> Result<Var, Error> {
+        self.run(tape, batch, wanted, &self.layers)
+    }
+
+    /// The hidden states of every token after the first `layers` layers.
+    ///
+    /// # Errors
+    /// As for [`forward`](Self::forward).
+    pub fn forward_through(&self, tape: &mut Tape<'_>, batch: &Batch, layers: usize) -> Result<Var, Error> {
+        self.run(tape, batch, Queries::All, &self.layers[..layers.min(self.layers.len())])
+    }
+
+    fn run(
+        &self,
+        tape: &mut Tape<'_>,
+        batch: &Batch,
+        wanted: Queries,
+        layers: &[Layer],
+    ) -> Result<Var, Error> {
         let trained =
             |tape: &Tape<'_>, ids: &[ParamId]| ids.iter().any(|&id| tape.params().get(id).trainable);
         let mut live = trained(tape, &self.embedding_params());
         let x = tape.embed(self.embedding, &batch.ids, &batch.positions, &batch.types)?;
         let mut x = tape.dropout(&x, if live { self.hidden_dropout } else { 0.0 });
-        for (i, layer) in self.layers.iter().enumerate() {
+        for (i, layer) in layers.iter().enumerate() {
             live = live || trained(tape, &layer.params());
             let p = if live { self.hidden_dropout } else { 0.0 };
             let p_attention = if live { self.attention_dropout } else { 0.0 };
-            let queries = if i + 1 == self.layers.len() { wanted } else { Queries::All };
+            let queries = if i + 1 == layers.len() { wanted } else { Queries::All };
             let run = Run { heads: self.heads, activation: self.activation, queries, p, p_attention };
             x = if tape.context().recomputes() {
                 let (layer, batch) = (layer.clone(), batch.clone());

@@ -28,6 +28,18 @@ pub enum Error {
     /// More layers were to be frozen than there are.
     #[error("cannot freeze {wanted} layers: the encoder has {layers}")]
     TooManyFrozen { wanted: usize, layers: usize },
+    /// A pattern that names what is to be frozen or adapted fits nothing; `names` are those there are.
+    #[error("{:?} fits none of the model's {} names, such as {}", clean(.pattern, MAX_SHOWN), names.len(), some(.names))]
+    NoSuchParameter { pattern: String, names: Vec<String> },
+    /// Windows over long texts that do not advance, or too many.
+    #[error(
+        "windows overlap by {overlap} tokens and a text has at most {most}: the overlap must be below the {room} tokens of \
+         text that a window holds, and the number of windows 1 to 1024"
+    )]
+    Windows { overlap: usize, most: usize, room: usize },
+    /// Everything was frozen.
+    #[error("nothing is left to train: --freeze names every parameter")]
+    NothingTrained,
     /// An operation refused its input.
     #[error(transparent)]
     Engine(#[from] filbert_engine::Error),
@@ -310,4 +322,12 @@ mod tests {
     fn errors_stay_small() {
         assert!(size_of::<Error>() <= 128, "{}", size_of::<Error>());
     }
+}
+
+/// A few of many names, from the bottom of a model and from its top.
+fn some(names: &[String]) -> String {
+    let last = names.len().saturating_sub(1);
+    let mut picked: Vec<&String> = [0, last / 2, last].iter().filter_map(|&i| names.get(i)).collect();
+    picked.dedup();
+    picked.iter().map(|name| clean(name, MAX_SHOWN)).collect::<Vec<_>>().join(", ")
 }

@@ -52,12 +52,17 @@ impl Head {
     pub fn params(&self) -> Vec<ParamId> {
         let pooler = self.pooler.filter(|_| self.pooling == Pooling::Pooler).map(|(linear, _)| linear);
         let linears = pooler.into_iter().chain([self.classifier]);
-        linears.flat_map(|l| std::iter::once(l.weight).chain(l.bias)).collect()
+        linears.flat_map(|l| l.params().collect::<Vec<_>>()).collect()
     }
 
     /// The pooler's parameters, where it has one.
     pub fn pooler_params(&self) -> Vec<ParamId> {
-        self.pooler.into_iter().flat_map(|(l, _)| std::iter::once(l.weight).chain(l.bias)).collect()
+        self.pooler.into_iter().flat_map(|(l, _)| l.params().collect::<Vec<_>>()).collect()
+    }
+
+    /// The last layer's weight and bias.
+    pub fn classifier(&self) -> Linear {
+        self.classifier
     }
 
     /// The hidden states that pooling needs.

@@ -15,7 +15,7 @@ use crate::safetensors::Checkpoint;
 use crate::weights::{Builder, LoadReport};
 
 /// Which parts of a network stay as they are in training.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Freeze {
     /// None.
     #[default]
@@ -26,6 +26,8 @@ pub enum Freeze {
     Embeddings,
     /// The embeddings and this many layers from the bottom.
     Layers(usize),
+    /// The parameters whose names fit one of these patterns, in which `*` is anything and `?` any one character.
+    Names(Vec<String>),
 }
 
 /// Encoder, head and weights.
@@ -37,8 +39,8 @@ pub struct Network {
     pub config: Config,
     /// All weights, by their Hugging Face names.
     pub params: Params,
-    encoder: Encoder,
-    head: Head,
+    pub(crate) encoder: Encoder,
+    pub(crate) head: Head,
 }
 
 /// What the head of a loaded network is to be.
@@ -71,7 +73,7 @@ impl Network {
                 if checkpoint.info(&name).is_none() {
                     return Err(Error::NoHead { folder: folder.to_path_buf() });
                 }
-                (config.single_label()?.len(), false, 0)
+                (config.task()?.1.len(), false, 0)
             }
             HeadSource::New { labels, seed } => (labels, true, seed),
         };
@@ -103,9 +105,10 @@ impl Network {
     /// Marks what is trained.
     ///
     /// # Errors
-    /// If more layers are to be frozen than there are.
-    pub fn freeze(&mut self, freeze: Freeze) -> Result<()> {
-        let layers = match freeze {
+    /// If more layers are to be frozen than there are, or a pattern fits no parameter.
+    pub fn freeze(&mut self, freeze: &Freeze) -> Result<()> {
+        let layers = match *freeze {
+            Freeze::Names(ref patterns) => return self.freeze_names(patterns),
             Freeze::None | Freeze::Embeddings => 0,
             Freeze::Trunk => self.encoder.layers(),
             Freeze::Layers(n) if n > self.encoder.layers() => {
@@ -114,11 +117,47 @@ impl Network {
             Freeze::Layers(n) => n,
         };
         let frozen: Vec<ParamId> = (0..layers).flat_map(|i| self.encoder.layer_params(i)).collect();
-        let embeddings = if freeze == Freeze::None { Vec::new() } else { self.encoder.embedding_params() };
+        let embeddings = if *freeze == Freeze::None { Vec::new() } else { self.encoder.embedding_params() };
         for id in frozen.into_iter().chain(embeddings) {
             self.params.get_mut(id).trainable = false;
         }
         Ok(())
+    }
+
+    fn freeze_names(&mut self, patterns: &[String]) -> Result<()> {
+        let matched = |pattern: &String| -> Result<Vec<ParamId>> {
+            let fits = self.params.iter().filter(|(_, p)| matches(pattern, &p.name));
+            let ids: Vec<ParamId> = fits.map(|(id, _)| id).collect();
+            if ids.is_empty() {
+                let names = self.params.iter().map(|(_, p)| p.name.clone()).collect();
+                return Err(Error::NoSuchParameter { pattern: pattern.clone(), names });
+            }
+            Ok(ids)
+        };
+        let ids = patterns.iter().map(matched).collect::<Result<Vec<_>>>()?;
+        for id in ids.concat() {
+            self.params.get_mut(id).trainable = false;
+        }
+        if self.params.iter().all(|(_, p)| !p.trainable) {
+            return Err(Error::NothingTrained);
+        }
+        Ok(())
+    }
+
+    /// Sets what the learning rate is multiplied by: `head` for pooler and classifier, 1 for the rest, times `decay` to the
+    /// power of a layer's distance from the head (1 for the top layer, one more than there are layers for the embeddings).
+    pub fn scale_rates(&mut self, decay: f32, head: f32) {
+        let layers = self.encoder.layers();
+        let below = |n: usize| decay.powi(i32::try_from(n).unwrap_or(i32::MAX));
+        let mut scales: Vec<(ParamId, f32)> =
+            self.encoder.embedding_params().into_iter().map(|id| (id, below(layers + 1))).collect();
+        for i in 0..layers {
+            scales.extend(self.encoder.layer_params(i).into_iter().map(|id| (id, below(layers - i))));
+        }
+        scales.extend([self.head.params(), self.head.pooler_params()].concat().into_iter().map(|id| (id, head)));
+        for (id, scale) in scales {
+            self.params.get_mut(id).lr_scale = scale;
+        }
     }
 
     /// True where nothing below the head is trained, so that a row's pooled states never change.
@@ -161,6 +200,29 @@ impl Network {
         Ok(self.forward(&mut tape, batch)?.value().to_vec())
     }
 
+    /// The first part, from the bottom up, whose weights or whose values on a batch are not all finite; none where all are. Without
+    /// dropout.
+    ///
+    /// # Errors
+    /// As for [`forward`](Self::forward).
+    pub fn first_not_finite(&self, context: &Context, batch: &Batch) -> Result<Option<String>> {
+        if let Some((_, param)) = self.params.iter().find(|(_, p)| p.value.iter().any(|x| !x.is_finite())) {
+            return Ok(Some(format!("the weight {}", param.name)));
+        }
+        for layers in 0..=self.encoder.layers() {
+            let mut tape = Tape::new(context, &self.params, Mode::EVALUATE);
+            let hidden = self.encoder.forward_through(&mut tape, batch, layers)?;
+            if hidden.value().iter().any(|x| !x.is_finite()) {
+                return Ok(Some(match layers {
+                    0 => "the embeddings".to_owned(),
+                    n => format!("layer {}", n - 1),
+                }));
+            }
+        }
+        let finite = self.logits(context, batch)?.iter().all(|x| x.is_finite());
+        Ok((!finite).then(|| "the head".to_owned()))
+    }
+
     /// The pooled hidden states of a batch, `[rows, width]`, before the head's own layers and without dropout.
     ///
     /// # Errors
@@ -177,5 +239,55 @@ impl Network {
     /// If the width is another.
     pub fn logits_from_features(&self, tape: &mut Tape<'_>, features: Tensor) -> Result<Var> {
         Ok(self.head.logits(tape, &Var::constant(features))?)
+    }
+}
+
+/// Whether `name` fits `pattern`, in which `*` is any run of characters and `?` any one. Takes time in proportion to the product
+/// of the lengths at most.
+pub(crate) fn matches(pattern: &str, name: &str) -> bool {
+    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+    let (mut p, mut n) = (0, 0);
+    // Where the last star stands, and up to where the name was given to it.
+    let mut star: Option<(usize, usize)> = None;
+    while n < name.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                star = Some((p, n));
+                p += 1;
+            }
+            Some(&c) if c == '?' || c == name[n] => {
+                p += 1;
+                n += 1;
+            }
+            _ => {
+                let Some((at, given)) = star else { return false };
+                star = Some((at, given + 1));
+                (p, n) = (at + 1, given + 1);
+            }
+        }
+    }
+    pattern[p..].iter().all(|&c| c == '*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn patterns() {
+        let name = "bert.encoder.layer.10.attention.self.query.weight";
+        for (pattern, wanted) in [
+            ("*", true),
+            ("*query*", true),
+            ("bert.encoder.layer.1?.*", true),
+            ("*.layer.1.*", false),
+            ("*.weight", true),
+            ("*.bias", false),
+            ("bert", false),
+            ("*a*e*q*t", true),
+            ("", false),
+        ] {
+            assert_eq!(matches(pattern, name), wanted, "{pattern}");
+        }
     }
 }

@@ -10,6 +10,9 @@ mod charsmap;
 mod check;
 mod template;
 mod vocab;
+mod windows;
+
+pub use windows::{MAX_WINDOWS, Windows};
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};

@@ -102,7 +102,7 @@ impl<'a> Builder<'a> {
         row_sparse: bool,
     ) -> Result<ParamId> {
         let (name, shape) = (name.to_owned(), shape.to_vec());
-        Ok(self.params.add(Param { name, shape, value, trainable: true, decay, row_sparse })?)
+        Ok(self.params.add(Param { name, shape, value, trainable: true, decay, row_sparse, lr_scale: 1.0 })?)
     }
 
     /// An embedding table. Only large ones are worth sparse gradients.
@@ -128,7 +128,7 @@ impl<'a> Builder<'a> {
         let weight = self.add(&weight, &[outputs, inputs], value, true, false)?;
         let value = self.read(&bias, &[outputs])?;
         let bias = self.add(&bias, &[outputs], value, false, false)?;
-        Ok(Linear { weight, bias: Some(bias) })
+        Ok(Linear { weight, bias: Some(bias), adapter: None })
     }
 
     /// A linear layer that starts new where the checkpoint lacks it altogether.
@@ -145,16 +145,16 @@ impl<'a> Builder<'a> {
         let weight = self.add(&weight, &[outputs, inputs], value, true, false)?;
         let value = self.fresh(&bias, &[outputs]);
         let bias = self.add(&bias, &[outputs], value, false, false)?;
-        Ok(Linear { weight, bias: Some(bias) })
+        Ok(Linear { weight, bias: Some(bias), adapter: None })
     }
 }
 
 /// SplitMix64 (Steele, Lea and Flood 2014) and the Box-Muller transform.
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
     /// In (0, 1].
-    fn uniform(&mut self) -> f64 {
+    pub(crate) fn uniform(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

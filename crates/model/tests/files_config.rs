@@ -58,7 +58,7 @@ fn a_plain_encoder() {
     assert_eq!((config.layer_norm_eps, config.hidden_act), (1e-12, Activation::Gelu));
     assert_eq!((config.classifier_dropout, config.pad_token_id), (None, Some(0)));
     assert!(config.labels.is_empty() && !config.has_head());
-    assert!(matches!(config.single_label(), Err(Error::NoLabels { .. })));
+    assert!(matches!(config.task(), Err(Error::NoLabels { .. })));
     // Embeddings, two layers, pooler.
     let layer = 4 * (32 * 32 + 32) + 2 * 32 * 64 + 64 + 32 + 4 * 32;
     assert_eq!(config.parameters(), (100 + 40 + 2 + 2) * 32 + 2 * layer + 32 * 33);
@@ -198,7 +198,7 @@ fn labels_sort_as_numbers() {
     let config = parse(&with("id2label", Value::Object(labels))).unwrap();
     assert_eq!(config.labels[2], "l2");
     assert_eq!(config.labels[10], "l10");
-    assert_eq!(config.single_label().unwrap().len(), 12);
+    assert_eq!(config.task().unwrap().1.len(), 12);
 }
 
 #[test]
@@ -208,21 +208,21 @@ fn what_a_head_predicts() {
         map.extend(extra.as_object().unwrap().clone());
         parse(&map).unwrap()
     };
-    assert_eq!(head(json!({})).single_label().unwrap(), ["LABEL_0", "LABEL_1"]);
+    assert_eq!(head(json!({})).task().unwrap().1, ["LABEL_0", "LABEL_1"]);
     let one = head(json!({"id2label": {"0": "LABEL_0"}}));
-    assert!(one.single_label().unwrap_err().to_string().contains("`regression` is not supported yet"));
+    assert_eq!(one.task().unwrap().0, ProblemType::Regression);
     let multi = head(json!({"problem_type": "multi_label_classification"}));
     assert_eq!(multi.problem_type, Some(ProblemType::MultiLabel));
-    assert!(multi.single_label().is_err());
+    assert_eq!(multi.task().unwrap().0, ProblemType::MultiLabel);
     let single = head(json!({"problem_type": "single_label_classification", "id2label": {"0": "x"}}));
-    assert_eq!(single.single_label().unwrap(), ["x"]);
+    assert_eq!(single.task().unwrap(), (ProblemType::SingleLabel, &["x".to_owned()][..]));
 }
 
 #[test]
 fn a_classifiers_config_keeps_the_rest() {
     let mut config = parse(&with("torch_dtype", json!("float16"))).unwrap();
     config.num_hidden_layers = 1;
-    let text = config.to_json_for_classifier(&["ham".to_owned(), "spam \"x\"".to_owned()]);
+    let text = config.to_json_for_classifier(ProblemType::SingleLabel, &["ham".to_owned(), "spam \"x\"".to_owned()]);
     let saved: Map<String, Value> = serde_json::from_str(&text).unwrap();
     assert!(!saved.contains_key("_name_or_path"));
     assert_eq!(saved["architectures"], json!(["BertForSequenceClassification"]));
@@ -239,7 +239,7 @@ fn a_classifiers_config_keeps_the_rest() {
     let again = parse(&saved).unwrap();
     assert_eq!(again.labels, ["ham", "spam \"x\""]);
     assert!(again.has_head() && again.num_hidden_layers == 1);
-    assert!(again.to_json_for_classifier(&again.labels) == text);
+    assert!(again.to_json_for_classifier(ProblemType::SingleLabel, &again.labels) == text);
 }
 
 fn any_json() -> impl Strategy<Value = Value> {
@@ -283,7 +283,7 @@ proptest! {
         if let Ok(config) = parse(&map) {
             prop_assert!(config.hidden_size % config.num_attention_heads == 0);
             let labels = if config.labels.is_empty() { vec!["a".to_owned()] } else { config.labels.clone() };
-            let text = config.to_json_for_classifier(&labels);
+            let text = config.to_json_for_classifier(ProblemType::SingleLabel, &labels);
             prop_assert_eq!(Config::parse(text.as_bytes(), Path::new("c")).unwrap().labels, labels);
         }
     }

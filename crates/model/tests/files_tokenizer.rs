@@ -228,3 +228,34 @@ proptest! {
         prop_assert_eq!(one(&load(&json).unwrap(), &text, None, max_length), reference(&json, &text, None, max_length));
     }
 }
+
+#[test]
+fn windows_cover_a_text_with_their_overlap() {
+    use filbert_model::Windows;
+    let tokenizer = golden();
+    let text = "the quick brown fox jumps over the lazy dog and the dog sleeps";
+    let whole = tokenizer.encode_batch(&[text], None, 512).unwrap().remove(0);
+    let inner = &whole.ids[1..whole.ids.len() - 1];
+    for (max_length, overlap, most) in [(8, 2, 64), (8, 0, 64), (5, 2, 64), (512, 3, 4), (6, 1, 2)] {
+        let windows = Windows { overlap, most };
+        let rows = tokenizer.encode_windows(&[text, ""], max_length, windows).unwrap();
+        assert_eq!(rows[1].len(), 1, "an empty text has one window");
+        let (room, step) = (max_length - 2, max_length - 2 - overlap);
+        let mut joined: Vec<u32> = Vec::new();
+        for (i, window) in rows[0].iter().enumerate() {
+            assert!(window.ids.len() <= max_length && window.ids.len() > 2);
+            let part = &window.ids[1..window.ids.len() - 1];
+            assert_eq!(part, &inner[i * step..(i * step + room).min(inner.len())]);
+            joined.truncate(i * step);
+            joined.extend(part);
+        }
+        let cut = rows[0].last().unwrap().truncated;
+        assert_eq!(joined, inner[..joined.len()]);
+        assert_eq!(cut, joined.len() < inner.len(), "{max_length} {overlap} {most}");
+        assert!(rows[0].len() <= most);
+    }
+    for windows in [Windows { overlap: 6, most: 3 }, Windows { overlap: 0, most: 0 }] {
+        let error = tokenizer.encode_windows(&[text], 8, windows).unwrap_err();
+        assert!(matches!(error, Error::Windows { .. }), "{error}");
+    }
+}

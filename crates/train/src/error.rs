@@ -40,9 +40,17 @@ pub enum Error {
     /// Loss or gradients of a single step are not numbers; no weight has changed.
     #[error("{0}")]
     Step(String),
+    /// Inference was asked to stop.
+    #[error("interrupted")]
+    Stopped,
+    /// A checkpoint could not be written, read or used.
+    #[error(transparent)]
+    Checkpoint(#[from] crate::CheckpointError),
     /// Training was asked to stop.
-    #[error("interrupted at step {step} of epoch {epoch}; nothing was saved")]
+    #[error("interrupted at step {step} of epoch {epoch}; {}", kept(.checkpoint.as_deref()))]
     Interrupted {
+        /// The checkpoint to go on from, where one is kept.
+        checkpoint: Option<std::path::PathBuf>,
         /// The step within the epoch, from 1.
         step: usize,
         /// The epoch, from 1.
@@ -59,12 +67,23 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// Measuring on the validation rows failed.
+    #[error(transparent)]
+    Eval(#[from] filbert_eval::Error),
     /// The network refused its input.
     #[error(transparent)]
     Model(#[from] filbert_model::Error),
     /// An operation refused its input.
     #[error(transparent)]
     Engine(#[from] filbert_engine::Error),
+}
+
+/// Where an interrupted run can go on.
+fn kept(checkpoint: Option<&std::path::Path>) -> String {
+    match checkpoint {
+        Some(path) => format!("{} holds everything: the same command with --resume goes on", path.display()),
+        None => "nothing was saved".to_owned(),
+    }
 }
 
 /// The first few numbers of a list.

@@ -57,7 +57,7 @@ impl Features {
         context: &Context,
         rows: &[Encoding],
         store: &Store<'_>,
-        done: &mut dyn FnMut(usize),
+        done: &mut dyn FnMut(usize) -> bool,
     ) -> Result<Self, Error> {
         let width = network.config.hidden_size;
         let fits = rows.len() * width * size_of::<f32>() <= store.memory;
@@ -131,7 +131,7 @@ fn compute(
     network: &Network,
     context: &Context,
     rows: &[Encoding],
-    done: &mut dyn FnMut(usize),
+    done: &mut dyn FnMut(usize) -> bool,
 ) -> Result<Vec<f32>, Error> {
     let width = network.config.hidden_size;
     let mut values = vec![0.0; rows.len() * width];

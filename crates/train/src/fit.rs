@@ -1,41 +1,49 @@
-//! The loop over epochs: train on shuffled batches, measure on validation rows, keep the best.
+//! The loop over epochs: train on shuffled batches, judge on validation rows, keep the best, and survive interruptions.
 
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
-use filbert_engine::{Context, Mode, ParamId, Tape, Tensor, together};
-use filbert_model::{Batch, Network};
+use filbert_engine::{Context, Mode, Tape, Tensor, together};
+use filbert_model::{Architecture, Batch, Network};
 
+use crate::checkpoint::{BestWeights, Checkpoints, Every, Position, snapshot};
 use crate::features::{Features, Store};
-use crate::infer::{accuracy, logits, mean_loss};
-use crate::{EpochReport, Error, Input, Observer, Rows, Settings, StepReport, Trainer, Warmup};
+use crate::infer::logits_unless;
+use crate::select::{Judged, judge};
+use crate::{EpochReport, Error, Input, Observer, Part, Rows, Settings, StepReport, Trainer, Warmup};
 
 /// How a run went.
 #[derive(Debug, Clone)]
 pub struct Fitted {
     /// Every epoch.
     pub epochs: Vec<EpochReport>,
-    /// The epoch whose weights were kept, from 1: the lowest validation loss, or the last without validation rows.
+    /// The epoch whose weights were kept, from 1: the best by the figure that was asked for, or the last without validation
+    /// rows.
     pub best_epoch: usize,
     /// From the first step to the end of the last epoch, its measuring included; for a frozen trunk, from the start of
-    /// its one run over the rows.
+    /// its one run over the rows. Of a resumed run, what came before is included.
     pub seconds: f64,
     /// True where the trunk was run once and its results were trained on.
     pub cached_trunk: bool,
     /// True where those results are another run's.
     pub reused_trunk: bool,
+    /// Updates that a checkpoint had done before this run went on from it.
+    pub resumed_at: Option<u64>,
 }
 
 /// Trains `network` in place and leaves it with the weights of the best epoch.
 ///
 /// # Errors
-/// Senseless settings, no rows, rows that do not fit the network, a loss or gradient that is not finite, or a request
-/// to stop. After an error the network's weights are of no use.
+/// Senseless settings, no rows, rows that do not fit the network, a loss or gradient that is not finite, a checkpoint to go on
+/// from that is not there or is of another run, or a request to stop. After an error the network's weights are of no use.
 pub fn fit(
     network: &mut Network,
     context: &Context,
     train: &Rows,
     valid: Option<&Rows>,
     settings: &Settings,
+    checkpoints: Option<&Checkpoints>,
     observer: &mut dyn Observer,
 ) -> Result<Fitted, Error> {
     settings.check()?;
@@ -52,104 +60,215 @@ pub fn fit(
         let found = format!("{warmup} steps of {}", steps * settings.epochs);
         return Err(Error::Setting { what: "the warm-up", found, wanted: "no longer than the training" });
     }
+    if settings.patience.is_some() && valid.is_none_or(Rows::is_empty) {
+        let found = "given without validation rows".to_owned();
+        return Err(Error::Setting { what: "the patience", found, wanted: "left out, or validation rows be given" });
+    }
     let start = Instant::now();
     let cached_trunk = network.trunk_is_frozen();
     let store = cached_trunk.then(|| Store::new(network, context, settings));
     let source = Source::new(network, context, train, store.as_ref(), observer)?;
     let valid = match valid.filter(|rows| !rows.is_empty()) {
-        Some(rows) => {
-            Some((Source::new(network, context, rows, store.as_ref(), &mut crate::Silent)?, &rows.labels))
-        }
+        Some(rows) => Some(Source::new(network, context, rows, store.as_ref(), &mut crate::Silent)?),
         None => None,
     };
-    let reused_trunk = matches!(&source, Source::Features(features) if features.reused);
+    let reused_trunk = matches!(&source.from, From::Features(features) if features.reused);
     let mut trainer = Trainer::new(network, context, settings, train.len());
-    let mut epochs: Vec<EpochReport> = Vec::new();
-    let mut best: Option<Best> = None;
+    let mut position = Position { epoch: 1, ..Position::default() };
+    let (mut best, mut resumed_at) = (None, None);
+    if let Some(checkpoints) = checkpoints.filter(|c| c.resume) {
+        (_, position, best) = checkpoints.restore(&mut trainer)?;
+        resumed_at = Some(trainer.optimizer.step_count());
+    }
+    let before = position.seconds;
+    let last = (Instant::now(), trainer.optimizer.step_count());
+    let mut run = Loop { context, settings, steps, rows: train.len(), checkpoints, start, before, last, position, best };
+    while run.position.epoch <= settings.epochs && !run.is_stale() {
+        run.train_epoch(&mut trainer, &source, observer)?;
+        run.end_epoch(&mut trainer, valid.as_ref(), observer)?;
+    }
 
-    for epoch in 1..=settings.epochs {
-        let order = filbert_data::shuffled(train.len(), settings.seed, epoch as u64);
-        let mut total = 0.0;
-        for (i, rows) in order.chunks(settings.batch_size).enumerate() {
-            let step = i + 1;
+    let seconds = run.seconds();
+    let Loop { position, best, .. } = run;
+    let best_epoch = position.best.map_or(position.reports.len(), |(epoch, _)| epoch);
+    if let Some(best) = best {
+        for (id, value) in best {
+            network.params.get_mut(id).value = value;
+        }
+    }
+    let epochs = position.reports;
+    Ok(Fitted { epochs, best_epoch, seconds, cached_trunk, reused_trunk, resumed_at })
+}
+
+/// A run between two steps.
+struct Loop<'a> {
+    context: &'a Context,
+    settings: &'a Settings,
+    /// Updates per epoch.
+    steps: usize,
+    /// Training rows.
+    rows: usize,
+    checkpoints: Option<&'a Checkpoints>,
+    start: Instant,
+    /// Seconds of the run that this one goes on from.
+    before: f64,
+    /// When the last checkpoint was written, and after how many updates.
+    last: (Instant, u64),
+    position: Position,
+    /// The best weights so far, where they are not those in place.
+    best: Option<BestWeights>,
+}
+
+impl Loop<'_> {
+    fn seconds(&self) -> f64 {
+        self.before + self.start.elapsed().as_secs_f64()
+    }
+
+    /// True where no epoch has been better for too long.
+    fn is_stale(&self) -> bool {
+        self.settings.patience.is_some_and(|patience| self.position.stale >= patience)
+    }
+
+    /// The rest of the current epoch's updates.
+    fn train_epoch(
+        &mut self,
+        trainer: &mut Trainer<'_>,
+        source: &Source<'_>,
+        observer: &mut dyn Observer,
+    ) -> Result<(), Error> {
+        let (epoch, settings) = (self.position.epoch, self.settings);
+        let order = filbert_data::shuffled(source.rows.len(), settings.seed, epoch as u64);
+        for rows in order.chunks(settings.batch_size).skip(self.position.step) {
             if observer.stop() {
-                return Err(Error::Interrupted { step, epoch });
+                return Err(self.interrupted(trainer, observer));
             }
-            let part = |rows: &[usize]| -> Result<_, Error> {
-                Ok((source.batch(rows)?, rows.iter().map(|&row| train.labels[row]).collect()))
-            };
-            let parts = rows.chunks(rows.len().div_ceil(settings.accumulate)).map(part);
+            let step = self.position.step + 1;
+            let parts = rows.chunks(rows.len().div_ceil(settings.accumulate)).map(|rows| source.part(rows));
             let outcome =
                 trainer.run(parts.collect::<Result<_, _>>()?, true).map_err(|error| match error {
-                    Error::Step(what) => Error::NotFinite { what, step, epoch, rows: rows.to_vec() },
+                    Error::Step(what) => {
+                        let what = source.explain(trainer, self.context, rows).unwrap_or(what);
+                        Error::NotFinite { what, step, epoch, rows: rows.to_vec() }
+                    }
                     other => other,
                 })?;
-            total += f64::from(outcome.loss) * rows.len() as f64;
+            self.position.step = step;
+            self.position.total += f64::from(outcome.loss) * rows.len() as f64;
             observer.step(&StepReport {
                 epoch,
                 epochs: settings.epochs,
                 step,
-                steps,
+                steps: self.steps,
                 rows: rows.len(),
                 loss: outcome.loss,
                 gradient_norm: outcome.gradient_norm,
                 learning_rate: outcome.learning_rate,
             });
-        }
-        let network = trainer.network();
-        let measured = match &valid {
-            Some((source, labels)) => {
-                let logits = source.logits(network, context)?;
-                Some((mean_loss(&logits, labels), accuracy(&logits, labels)))
+            let (at, updates) = self.last;
+            let is_due = self.checkpoints.is_some_and(|checkpoints| match checkpoints.every {
+                Every::Time(time) => at.elapsed() >= time,
+                Every::Steps(steps) => trainer.optimizer.step_count() - updates >= steps,
+            });
+            if is_due {
+                self.write(trainer, observer);
             }
+        }
+        Ok(())
+    }
+
+    /// Judges the epoch, keeps its weights where they are the best, and moves on to the next.
+    fn end_epoch(
+        &mut self,
+        trainer: &mut Trainer<'_>,
+        valid: Option<&Source<'_>>,
+        observer: &mut dyn Observer,
+    ) -> Result<(), Error> {
+        let epoch = self.position.epoch;
+        let judged = match valid.map(|valid| self.judge(trainer.network(), valid, observer)) {
+            Some(Err(Error::Stopped)) => return Err(self.interrupted(trainer, observer)),
+            Some(judged) => Some(judged?),
             None => None,
         };
-        let is_best = match (measured, &best) {
-            (Some((loss, _)), Some(best)) => loss < best.loss || best.loss.is_nan(),
+        let network = trainer.network();
+        let chosen = judged.map_or(f64::NAN, |j| j.chosen);
+        let is_best = match self.position.best {
+            Some((_, best)) if judged.is_some() => {
+                self.settings.select.better(chosen, best.unwrap_or(f64::NAN))
+            }
             _ => true,
         };
+        self.position.stale = if is_best { 0 } else { self.position.stale + 1 };
         if is_best {
+            self.position.best = Some((epoch, chosen.is_finite().then_some(chosen)));
             // The last epoch's weights are in place already.
-            let keep = measured.filter(|_| epoch < settings.epochs);
-            best = keep.map(|(loss, _)| Best { loss, epoch, weights: snapshot(network) });
+            let keep = judged.is_some() && epoch < self.settings.epochs;
+            self.best = keep.then(|| snapshot(network));
         }
         let report = EpochReport {
             epoch,
-            train_loss: total / train.len() as f64,
-            valid_loss: measured.map(|m| m.0),
-            valid_accuracy: measured.map(|m| m.1),
+            train_loss: self.position.total / self.rows as f64,
+            valid_loss: judged.map(|j| j.loss),
+            valid_accuracy: judged.and_then(|j| j.accuracy),
+            valid_chosen: judged.map(|j| j.chosen).filter(|x| x.is_finite()),
             best: is_best,
-            elapsed: start.elapsed(),
+            elapsed: std::time::Duration::from_secs_f64(self.seconds()),
         };
         observer.epoch(&report);
-        epochs.push(report);
+        let reports = std::mem::take(&mut self.position.reports);
+        self.position = Position {
+            epoch: epoch + 1,
+            step: 0,
+            total: 0.0,
+            reports: reports.into_iter().chain([report]).collect(),
+            ..std::mem::take(&mut self.position)
+        };
+        Ok(())
     }
 
-    let seconds = start.elapsed().as_secs_f64();
-    let best_epoch = best.as_ref().map_or(settings.epochs, |best| best.epoch);
-    if let Some(best) = best {
-        for (id, value) in best.weights {
-            network.params.get_mut(id).value = value;
+    fn judge(
+        &self,
+        network: &Network,
+        valid: &Source<'_>,
+        observer: &mut dyn Observer,
+    ) -> Result<Judged, Error> {
+        let outputs = valid.outputs(network, self.context, observer)?;
+        judge(self.settings.select, &outputs, &valid.rows.targets)
+    }
+
+    /// The error of a run that was asked to stop, with its checkpoint.
+    fn interrupted(&mut self, trainer: &Trainer<'_>, observer: &mut dyn Observer) -> Error {
+        let checkpoint = self.write(trainer, observer);
+        Error::Interrupted { checkpoint, step: self.position.step, epoch: self.position.epoch }
+    }
+
+    /// Writes a checkpoint, where they are kept. A failure is told, and the one before stays.
+    fn write(&mut self, trainer: &Trainer<'_>, observer: &mut dyn Observer) -> Option<PathBuf> {
+        let checkpoints = self.checkpoints?;
+        self.last = (Instant::now(), trainer.optimizer.step_count());
+        self.position.seconds = self.seconds();
+        match checkpoints.write(trainer, &self.position, self.best.as_ref()) {
+            Ok(path) => {
+                observer.checkpoint(Ok(&path));
+                Some(path)
+            }
+            Err(error) => {
+                observer.checkpoint(Err(&error.to_string()));
+                None
+            }
         }
     }
-    Ok(Fitted { epochs, best_epoch, seconds, cached_trunk, reused_trunk })
 }
 
-/// The best epoch so far, where it is not the one whose weights are in place.
-struct Best {
-    loss: f64,
-    epoch: usize,
-    weights: Vec<(ParamId, Vec<f32>)>,
+/// Where batches come from.
+struct Source<'a> {
+    rows: &'a Rows,
+    architecture: &'static Architecture,
+    from: From,
 }
 
-/// Copies of all trained weights.
-fn snapshot(network: &Network) -> Vec<(ParamId, Vec<f32>)> {
-    network.params.iter().filter(|(_, p)| p.trainable).map(|(id, p)| (id, p.value.clone())).collect()
-}
-
-/// Where batches come from: the rows themselves, or what a frozen trunk made of them.
-enum Source<'a> {
-    Rows(&'a Rows, &'static filbert_model::Architecture),
+/// The tokens themselves, or what a frozen trunk made of them.
+enum From {
+    Tokens,
     Features(Features),
 }
 
@@ -161,44 +280,85 @@ impl<'a> Source<'a> {
         store: Option<&Store<'_>>,
         observer: &mut dyn Observer,
     ) -> Result<Self, Error> {
-        let Some(store) = store else { return Ok(Self::Rows(rows, network.architecture)) };
-        let mut done = |n| observer.features(n, rows.len());
-        Features::new(network, context, &rows.encodings, store, &mut done).map(Self::Features)
+        let architecture = network.architecture;
+        let Some(store) = store else { return Ok(Self { rows, architecture, from: From::Tokens }) };
+        let encodings = &rows.texts.encodings;
+        let mut done = |n| {
+            observer.features(n, encodings.len());
+            observer.stop()
+        };
+        let features = Features::new(network, context, encodings, store, &mut done);
+        let features = features.map_err(|error| match error {
+            Error::Stopped => Error::Interrupted { checkpoint: None, step: 0, epoch: 1 },
+            other => other,
+        })?;
+        Ok(Self { rows, architecture, from: From::Features(features) })
     }
 
-    /// The batch of these rows.
-    fn batch(&self, rows: &[usize]) -> Result<Input, Error> {
-        match self {
-            Self::Rows(all, architecture) => {
-                Ok(Input::Tokens(Batch::new(architecture, rows.iter().map(|&i| &all.encodings[i]))))
+    /// These encodings, as the network takes them.
+    fn input(&self, encodings: &[usize]) -> Result<Input, Error> {
+        match &self.from {
+            From::Tokens => {
+                let all = &self.rows.texts.encodings;
+                Ok(Input::Tokens(Batch::new(self.architecture, encodings.iter().map(|&i| &all[i]))))
             }
-            Self::Features(all) => {
-                let values = all.gather(rows.iter().copied())?;
-                let width = values.len() / rows.len().max(1);
-                Ok(Input::Features(Tensor::from_vec(values, rows.len(), width)))
+            From::Features(all) => {
+                let values = all.gather(encodings.iter().copied())?;
+                let width = values.len() / encodings.len().max(1);
+                Ok(Input::Features(Tensor::from_vec(values, encodings.len(), width)))
             }
         }
     }
 
-    /// Logits of all rows.
-    fn logits(&self, network: &Network, context: &Context) -> Result<Vec<f32>, Error> {
-        /// Rows whose features are in memory at a time.
+    /// A part of a batch: these rows.
+    fn part(&self, rows: &[usize]) -> Result<Part, Error> {
+        let texts = &self.rows.texts;
+        let encodings: Vec<usize> = rows.iter().flat_map(|&row| texts.windows(row)).collect();
+        let mut starts = vec![0u32];
+        starts.extend(rows.iter().scan(0u32, |end, &row| {
+            *end += texts.windows(row).len() as u32;
+            Some(*end)
+        }));
+        Ok(Part {
+            input: self.input(&encodings)?,
+            starts: (encodings.len() > rows.len()).then(|| Arc::from(starts)),
+            targets: self.rows.targets.pick(rows),
+        })
+    }
+
+    /// Outputs of all rows, `[rows, labels]`.
+    fn outputs(
+        &self,
+        network: &Network,
+        context: &Context,
+        observer: &mut dyn Observer,
+    ) -> Result<Vec<f32>, Error> {
+        /// Encodings whose features are in memory at a time.
         const ROWS: usize = 4_096;
-        match self {
-            Self::Rows(all, _) => logits(network, context, &all.encodings, &mut |_| ()),
-            Self::Features(all) => {
-                let mut out = Vec::new();
-                let rows: Vec<usize> = (0..all.len()).collect();
-                for part in rows.chunks(ROWS) {
-                    let Input::Features(features) = self.batch(part)? else { continue };
-                    let logits = together(|| -> Result<Vec<f32>, Error> {
-                        let mut tape = Tape::new(context, &network.params, Mode::EVALUATE);
-                        Ok(network.logits_from_features(&mut tape, features)?.value().to_vec())
-                    })?;
-                    out.extend(logits);
-                }
-                Ok(out)
-            }
+        let texts = &self.rows.texts;
+        let From::Features(all) = &self.from else {
+            return logits_unless(network, context, texts, &mut |_| observer.stop());
+        };
+        let mut out = Vec::new();
+        let encodings: Vec<usize> = (0..all.len()).collect();
+        for part in encodings.chunks(ROWS) {
+            let Input::Features(features) = self.input(part)? else { continue };
+            let logits = together(|| -> Result<Vec<f32>, Error> {
+                let mut tape = Tape::new(context, &network.params, Mode::EVALUATE);
+                Ok(network.logits_from_features(&mut tape, features)?.value().to_vec())
+            })?;
+            out.extend(logits);
         }
+        Ok(texts.means(out))
+    }
+
+    /// Which part of the network is the first to make something that is no number of these rows.
+    fn explain(&self, trainer: &mut Trainer<'_>, context: &Context, rows: &[usize]) -> Option<String> {
+        if matches!(self.from, From::Features(_)) {
+            return None;
+        }
+        let Input::Tokens(batch) = self.part(rows).ok()?.input else { return None };
+        let place = trainer.network().first_not_finite(context, &batch).ok()??;
+        Some(format!("the loss is not finite: {place} is the first part whose values are not"))
     }
 }

@@ -2,17 +2,23 @@
 //!
 //! It works on token ids and class indices; files, labels' names and terminals belong to the layers around it.
 
+mod checkpoint;
 mod error;
 mod features;
 mod fit;
 mod infer;
 mod observer;
+mod rows;
+mod select;
 mod settings;
 mod step;
 
+pub use checkpoint::{CheckpointError, Checkpoints, Every, recorded};
 pub use error::Error;
 pub use fit::{Fitted, fit};
-pub use infer::{BATCH_TOKENS, accuracy, logits, mean_loss, threads};
+pub use infer::{BATCH_TOKENS, logits, threads};
 pub use observer::{EpochReport, Observer, Silent, StepReport};
-pub use settings::{Rows, Settings, Warmup};
-pub use step::{Input, Trainer};
+pub use rows::{Rows, Targets, Texts};
+pub use select::{Select, accuracy, mean_loss, sigmoid, truth};
+pub use settings::{Settings, Warmup};
+pub use step::{Input, Part, Trainer};

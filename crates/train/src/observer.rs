@@ -1,6 +1,9 @@
 //! What a training run tells while it goes on, and how it is asked to stop.
 
+use std::path::Path;
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 /// One update.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -24,7 +27,7 @@ pub struct StepReport {
 }
 
 /// One pass over the rows.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct EpochReport {
     /// The epoch, from 1.
     pub epoch: usize,
@@ -32,9 +35,11 @@ pub struct EpochReport {
     pub train_loss: f64,
     /// The mean loss over the validation rows.
     pub valid_loss: Option<f64>,
-    /// The share of validation rows whose most likely class is the right one.
+    /// The share of validation rows that are answered right; none in a regression.
     pub valid_accuracy: Option<f64>,
-    /// True where no earlier epoch had a lower validation loss.
+    /// The figure that chooses the epoch, on the validation rows; NaN where it is not defined on them.
+    pub valid_chosen: Option<f64>,
+    /// True where no earlier epoch had a better one.
     pub best: bool,
     /// From the first step of training.
     pub elapsed: Duration,
@@ -48,6 +53,8 @@ pub trait Observer {
     fn step(&mut self, _report: &StepReport) {}
     /// An epoch ended.
     fn epoch(&mut self, _report: &EpochReport) {}
+    /// A checkpoint was written, or could not be: the message says why. Training goes on.
+    fn checkpoint(&mut self, _outcome: Result<&Path, &str>) {}
     /// True to stop before the next update.
     fn stop(&mut self) -> bool {
         false

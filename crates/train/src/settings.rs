@@ -1,39 +1,10 @@
-//! What a training run is told: its rows and its numbers, checked once before anything starts.
+//! What a training run is told: its numbers, checked once before anything starts.
 
 use std::path::PathBuf;
 
-use filbert_engine::{AdamWSettings, Decay, Schedule};
-use filbert_model::Encoding;
+use filbert_engine::{AdamWSettings, Decay, Objective, Schedule};
 
-use crate::Error;
-
-/// Tokenized rows and their classes.
-#[derive(Debug, Clone, Default)]
-pub struct Rows {
-    /// Token ids of each row, special tokens included.
-    pub encodings: Vec<Encoding>,
-    /// The class index of each row.
-    pub labels: Vec<u32>,
-}
-
-impl Rows {
-    /// The number of rows.
-    pub fn len(&self) -> usize {
-        self.encodings.len()
-    }
-
-    /// True where there are none.
-    pub fn is_empty(&self) -> bool {
-        self.encodings.is_empty()
-    }
-
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        if self.labels.len() == self.encodings.len() {
-            return Ok(());
-        }
-        Err(Error::Labels { rows: self.encodings.len(), labels: self.labels.len() })
-    }
-}
+use crate::{Error, Select};
 
 /// How long the learning rate rises.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -65,6 +36,12 @@ pub struct Settings {
     pub decay: Decay,
     /// The optimizer's constants.
     pub adamw: AdamWSettings,
+    /// How rows' losses are formed.
+    pub objective: Objective,
+    /// The figure on validation rows that chooses the epoch.
+    pub select: Select,
+    /// Epochs without a better figure after which training ends; none to go on to the last.
+    pub patience: Option<usize>,
     /// Every random choice follows from this.
     pub seed: u64,
 }
@@ -81,6 +58,9 @@ impl Default for Settings {
             warmup: Warmup::Share(0.1),
             decay: Decay::Linear,
             adamw: AdamWSettings::default(),
+            objective: Objective::default(),
+            select: Select::default(),
+            patience: None,
             seed: 0,
         }
     }
@@ -124,6 +104,28 @@ impl Settings {
         }
         if adamw.clip_norm.is_nan() || adamw.clip_norm <= 0.0 {
             return refuse("the clip norm", adamw.clip_norm.to_string(), "above 0");
+        }
+        if self.patience == Some(0) {
+            return refuse("the patience", "0".to_owned(), "1 epoch or more");
+        }
+        self.check_objective()
+    }
+
+    fn check_objective(&self) -> Result<(), Error> {
+        let refuse = |what, found: String, wanted| Err(Error::Setting { what, found, wanted });
+        let objective = &self.objective;
+        if !(0.0..1.0).contains(&objective.smoothing) {
+            return refuse("the label smoothing", objective.smoothing.to_string(), "0 or more and below 1");
+        }
+        if !(0.0..=100.0).contains(&objective.focal) {
+            return refuse("the focal loss's exponent", objective.focal.to_string(), "0 to 100");
+        }
+        if objective.focal > 0.0 && objective.smoothing > 0.0 {
+            return refuse("the focal loss", "together with label smoothing".to_owned(), "used without it");
+        }
+        let mut weights = objective.weights.iter().flatten();
+        if let Some(weight) = weights.find(|w| !(**w > 0.0 && **w <= 1e6)) {
+            return refuse("a class weight", weight.to_string(), "above 0 and at most 1,000,000");
         }
         Ok(())
     }

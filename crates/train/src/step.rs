@@ -1,11 +1,14 @@
 //! One step of training: forward, loss, backward, update.
 
+use std::sync::Arc;
+
 use filbert_engine::{
-    Context, Error as EngineError, Gradients, Mode, Optimizer, Schedule, Tape, Tensor, together,
+    Context, Error as EngineError, Gradients, Mode, Moments, Objective, Optimizer, ParamId, Params, Pooling, Schedule, Tape, Tensor,
+    together,
 };
 use filbert_model::{Batch, Network};
 
-use crate::{Error, Settings};
+use crate::{Error, Settings, Targets};
 
 /// What a step is trained on.
 #[derive(Debug)]
@@ -16,14 +19,33 @@ pub enum Input {
     Features(Tensor),
 }
 
+/// A part of a batch: what is computed together.
+#[derive(Debug)]
+pub struct Part {
+    /// The rows' encodings.
+    pub input: Input,
+    /// Where each row's windows start among them, and the end of the last; none where every row is one.
+    pub starts: Option<Arc<[u32]>>,
+    /// What the rows are to be.
+    pub targets: Targets,
+}
+
+impl Part {
+    /// Rows of one encoding each, with their classes.
+    pub fn new(input: Input, classes: &[u32]) -> Self {
+        Self { input, starts: None, targets: Targets::Classes(classes.to_vec()) }
+    }
+}
+
 /// A network with all that training it needs.
 #[derive(Debug)]
 pub struct Trainer<'a> {
     network: &'a mut Network,
     context: &'a Context,
-    optimizer: Optimizer,
+    pub(crate) optimizer: Optimizer,
     gradients: Gradients,
     schedule: Schedule,
+    objective: Objective,
     seed: u64,
 }
 
@@ -45,6 +67,7 @@ impl<'a> Trainer<'a> {
             optimizer,
             gradients,
             schedule: settings.schedule(rows),
+            objective: settings.objective.clone(),
             seed: settings.seed,
         }
     }
@@ -55,53 +78,70 @@ impl<'a> Trainer<'a> {
         self.network
     }
 
+    /// The weights as they are, decay still owed.
+    pub(crate) fn params(&self) -> &Params {
+        &self.network.params
+    }
+
+    pub(crate) fn params_mut(&mut self) -> &mut Params {
+        &mut self.network.params
+    }
+
+    pub(crate) fn restore(&mut self, id: ParamId, moments: Moments<'_>) -> Result<(), EngineError> {
+        self.optimizer.restore(&self.network.params, id, moments)
+    }
+
     /// One update on a batch and its labels; returns the batch's mean loss before it. `dropout` off is for tests
     /// that compare with another implementation.
     ///
     /// # Errors
     /// If the input does not fit the network, or loss or gradients are not finite (no weight has changed then).
     pub fn step(&mut self, input: Input, labels: &[u32], dropout: bool) -> Result<f32, Error> {
-        self.run(vec![(input, labels.to_vec())], dropout).map(|outcome| outcome.loss)
+        self.run(vec![Part::new(input, labels)], dropout).map(|outcome| outcome.loss)
     }
 
     /// The same on a batch in parts, one after the other: the update is that of the whole batch.
     ///
     /// # Errors
     /// As for [`step`](Self::step).
-    pub fn step_in_parts(&mut self, parts: Vec<(Input, Vec<u32>)>, dropout: bool) -> Result<f32, Error> {
+    pub fn step_in_parts(&mut self, parts: Vec<Part>, dropout: bool) -> Result<f32, Error> {
         self.run(parts, dropout).map(|outcome| outcome.loss)
     }
 
     /// One update on the parts of a batch.
-    pub(crate) fn run(&mut self, parts: Vec<(Input, Vec<u32>)>, dropout: bool) -> Result<Outcome, Error> {
+    pub(crate) fn run(&mut self, parts: Vec<Part>, dropout: bool) -> Result<Outcome, Error> {
         together(|| self.run_together(parts, dropout))
     }
 
-    fn run_together(&mut self, parts: Vec<(Input, Vec<u32>)>, dropout: bool) -> Result<Outcome, Error> {
+    fn run_together(&mut self, parts: Vec<Part>, dropout: bool) -> Result<Outcome, Error> {
         let number = self.optimizer.step_count();
         let learning_rate = self.schedule.rate(number);
         let key = self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ number.wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let table = self.network.encoder().word_embedding();
-        for (input, _) in &parts {
-            if let Input::Tokens(batch) = input {
+        for part in &parts {
+            if let Input::Tokens(batch) = &part.input {
                 self.optimizer.touch(&mut self.network.params, table, batch.ids());
             }
         }
 
         self.gradients.clear();
-        let rows: usize = parts.iter().map(|(_, labels)| labels.len()).sum();
+        let weight: f64 = parts.iter().map(|part| self.objective.weight(part.targets.as_targets())).sum();
         let mut value = 0.0;
-        for (part, (input, labels)) in (0u64..).zip(parts) {
-            let key = key ^ part.wrapping_mul(0x94d0_49bb_1331_11eb);
+        for (number, Part { input, starts, targets }) in (0u64..).zip(parts) {
+            let key = key ^ number.wrapping_mul(0x94d0_49bb_1331_11eb);
             let mode = Mode { record: true, dropout: dropout.then_some(key) };
             let mut tape = Tape::new(self.context, &self.network.params, mode);
             let logits = match input {
-                Input::Tokens(batch) => self.network.forward(&mut tape, &batch)?, // [rows, labels]
+                Input::Tokens(batch) => self.network.forward(&mut tape, &batch)?, // [windows, labels]
                 Input::Features(features) => self.network.logits_from_features(&mut tape, features)?,
             };
-            let loss = tape.cross_entropy(&logits, &labels)?;
-            // The mean over the batch: a part counts by its rows.
-            let share = labels.len() as f32 / rows as f32;
+            let logits = match &starts {
+                Some(starts) => tape.pool(&logits, starts, Pooling::Mean)?, // [rows, labels]
+                None => logits,
+            };
+            let loss = tape.loss(&logits, targets.as_targets(), &self.objective)?;
+            // The mean over the batch: a part counts by its rows and their weights.
+            let share = (self.objective.weight(targets.as_targets()) / weight) as f32;
             value += share * loss.mean.value()[0];
             if !value.is_finite() {
                 return Err(Error::Step(format!("the loss is {value}")));

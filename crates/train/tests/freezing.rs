@@ -25,11 +25,11 @@ fn gradients_reach_exactly_what_is_trained() {
     let rows = rows(5);
     let context = Context::default();
     for Case(freeze, pooling, frozen) in cases {
-        let network = tiny(pooling, freeze);
+        let network = tiny(pooling, freeze.clone());
         assert_eq!(network.trunk_is_frozen(), freeze == Freeze::Trunk);
         let mut tape = Tape::new(&context, &network.params, Mode { record: true, dropout: None });
-        let logits = network.forward(&mut tape, &Batch::new(network.architecture, &rows.encodings)).unwrap();
-        let loss = tape.cross_entropy(&logits, &rows.labels).unwrap();
+        let logits = network.forward(&mut tape, &Batch::new(network.architecture, &rows.texts.encodings)).unwrap();
+        let loss = tape.cross_entropy(&logits, rows.targets.classes().unwrap()).unwrap();
         let mut gradients = Gradients::new(&network.params);
         tape.backward(&loss.mean, 1.0, &mut gradients).unwrap();
         for (id, param) in network.params.iter() {
@@ -43,7 +43,7 @@ fn gradients_reach_exactly_what_is_trained() {
     }
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/tests/golden/tiny");
     let (mut network, _) = Network::load(&folder, HeadSource::Stored, Pooling::Pooler).unwrap();
-    let error = network.freeze(Freeze::Layers(3)).unwrap_err().to_string();
+    let error = network.freeze(&Freeze::Layers(3)).unwrap_err().to_string();
     assert!(error.contains("3 layers") && error.contains("has 2"), "{error}");
 }
 
@@ -51,10 +51,10 @@ fn gradients_reach_exactly_what_is_trained() {
 fn frozen_weights_do_not_move_and_others_do() {
     let context = Context::default();
     for freeze in [Freeze::Trunk, Freeze::Layers(1)] {
-        let mut network = tiny(Pooling::Pooler, freeze);
+        let mut network = tiny(Pooling::Pooler, freeze.clone());
         let before = network.params.clone();
         let settings = Settings { epochs: 2, batch_size: 4, learning_rate: 1e-2, ..Settings::default() };
-        let fitted = fit(&mut network, &context, &rows(12), None, &settings, &mut Silent).unwrap();
+        let fitted = fit(&mut network, &context, &rows(12), None, &settings, None, &mut Silent).unwrap();
         assert_eq!(fitted.cached_trunk, freeze == Freeze::Trunk);
         for ((_, after), (_, before)) in network.params.iter().zip(before.iter()) {
             assert_eq!(after.value != before.value, after.trainable, "{freeze:?}: {}", after.name);
@@ -77,12 +77,12 @@ fn the_best_epoch_on_validation_rows_is_kept() {
     let settings = Settings { epochs: 8, batch_size: 3, learning_rate: 2e-2, ..Settings::default() };
     let (train, valid) = (rows(12), rows(9));
     let mut losses = Losses::default();
-    let fitted = fit(&mut network, &context, &train, Some(&valid), &settings, &mut losses).unwrap();
+    let fitted = fit(&mut network, &context, &train, Some(&valid), &settings, None, &mut losses).unwrap();
     let lowest = losses.0.iter().map(|l| l.0).fold(f64::INFINITY, f64::min);
     assert_eq!(losses.0[fitted.best_epoch - 1].0, lowest);
     assert!(losses.0[fitted.best_epoch - 1].1);
-    let logits = filbert_train::logits(&network, &context, &valid.encodings, &mut |_| ()).unwrap();
-    assert_eq!(filbert_train::mean_loss(&logits, &valid.labels), lowest, "the weights are that epoch's");
+    let logits = filbert_train::logits(&network, &context, &valid.texts, &mut |_| ()).unwrap();
+    assert_eq!(filbert_train::mean_loss(&logits, &valid.targets), lowest, "the weights are that epoch's");
 }
 
 #[test]
@@ -93,9 +93,9 @@ fn a_step_that_is_no_number_is_an_error_and_changes_nothing() {
     network.params.get_mut(id).value[0] = f32::NAN;
     let before = network.params.clone();
     let rows = rows(4);
-    let batch = Batch::new(network.architecture, &rows.encodings);
+    let batch = Batch::new(network.architecture, &rows.texts.encodings);
     let mut trainer = Trainer::new(&mut network, &context, &Settings::default(), 4);
-    let error = trainer.step(Input::Tokens(batch), &rows.labels, true).unwrap_err().to_string();
+    let error = trainer.step(Input::Tokens(batch), rows.targets.classes().unwrap(), true).unwrap_err().to_string();
     assert!(error.contains("the loss is NaN"), "{error}");
     for ((_, after), (_, before)) in network.params.iter().zip(before.iter()) {
         assert!(
@@ -124,13 +124,13 @@ fn senseless_settings_are_refused() {
     ];
     for (part, settings) in cases {
         let mut network = tiny(Pooling::Pooler, Freeze::None);
-        let error = fit(&mut network, &context, &rows, None, &settings, &mut Silent).unwrap_err().to_string();
+        let error = fit(&mut network, &context, &rows, None, &settings, None, &mut Silent).unwrap_err().to_string();
         assert!(error.contains(part), "{part}: {error}");
     }
     let mut network = tiny(Pooling::Pooler, Freeze::None);
     let settings = Settings::default();
-    assert!(fit(&mut network, &context, &Rows::default(), None, &settings, &mut Silent).is_err(), "no rows");
+    assert!(fit(&mut network, &context, &Rows::default(), None, &settings, None, &mut Silent).is_err(), "no rows");
     let mut unlabelled = rows;
-    unlabelled.labels.pop();
-    assert!(fit(&mut network, &context, &unlabelled, None, &settings, &mut Silent).is_err(), "a label short");
+    unlabelled.targets = unlabelled.targets.pick(&[0, 1, 2]);
+    assert!(fit(&mut network, &context, &unlabelled, None, &settings, None, &mut Silent).is_err(), "a label short");
 }

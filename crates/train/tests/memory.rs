@@ -5,11 +5,11 @@ mod common;
 use common::{rows, tiny};
 use filbert_engine::Context;
 use filbert_model::{Batch, Freeze, Pooling};
-use filbert_train::{Input, Settings, Silent, Trainer, fit};
+use filbert_train::{Input, Part, Settings, Silent, Trainer, fit};
 
 /// All weights after three steps on one batch cut into `parts`.
-fn after_steps(context: &Context, freeze: Freeze, parts: usize, dropout: bool) -> Vec<f32> {
-    let mut network = tiny(Pooling::Pooler, freeze);
+fn after_steps(context: &Context, freeze: &Freeze, parts: usize, dropout: bool) -> Vec<f32> {
+    let mut network = tiny(Pooling::Pooler, freeze.clone());
     let rows = rows(11);
     let settings = Settings { learning_rate: 1e-3, ..Settings::default() };
     let architecture = network.architecture;
@@ -17,8 +17,8 @@ fn after_steps(context: &Context, freeze: Freeze, parts: usize, dropout: bool) -
     for _ in 0..3 {
         let order: Vec<usize> = (0..rows.len()).collect();
         let part = |indices: &[usize]| {
-            let batch = Batch::new(architecture, indices.iter().map(|&i| &rows.encodings[i]));
-            (Input::Tokens(batch), indices.iter().map(|&i| rows.labels[i]).collect())
+            let batch = Batch::new(architecture, indices.iter().map(|&i| &rows.texts.encodings[i]));
+            Part { input: Input::Tokens(batch), starts: None, targets: rows.targets.pick(indices) }
         };
         let all = order.chunks(rows.len().div_ceil(parts)).map(part).collect();
         trainer.step_in_parts(all, dropout).unwrap();
@@ -30,9 +30,9 @@ fn after_steps(context: &Context, freeze: Freeze, parts: usize, dropout: bool) -
 fn parts_of_a_batch_make_the_update_of_the_whole() {
     for freeze in [Freeze::None, Freeze::Layers(1), Freeze::Trunk] {
         let context = Context::default();
-        let whole = after_steps(&context, freeze, 1, false);
+        let whole = after_steps(&context, &freeze, 1, false);
         for parts in [2, 3, 11] {
-            let cut = after_steps(&context, freeze, parts, false);
+            let cut = after_steps(&context, &freeze, parts, false);
             // AdamW divides by the root of the squared gradient: where that is nearly zero, rounding shows.
             let off = whole.iter().zip(&cut).filter(|(a, b)| (*a - *b).abs() > 2e-5).count();
             assert!(off * 1_000 < whole.len(), "{freeze:?}, {parts} parts: {off} of {} differ", whole.len());
@@ -44,8 +44,8 @@ fn parts_of_a_batch_make_the_update_of_the_whole() {
 fn layers_computed_again_give_the_same_bits() {
     for freeze in [Freeze::None, Freeze::Embeddings, Freeze::Layers(1), Freeze::Trunk] {
         for dropout in [false, true] {
-            let kept = after_steps(&Context::default(), freeze, 1, dropout);
-            let again = after_steps(&Context::default().with_recompute(true), freeze, 1, dropout);
+            let kept = after_steps(&Context::default(), &freeze, 1, dropout);
+            let again = after_steps(&Context::default().with_recompute(true), &freeze, 1, dropout);
             assert!(
                 kept.iter().zip(&again).all(|(a, b)| a.to_bits() == b.to_bits()),
                 "{freeze:?}, dropout {dropout}"
@@ -67,7 +67,7 @@ fn a_frozen_trunk_is_run_once_for_all_heads_and_from_file_as_from_memory() {
             ..Settings::default()
         };
         let fitted =
-            fit(&mut network, &Context::default(), &train, Some(&valid), &settings, &mut Silent).unwrap();
+            fit(&mut network, &Context::default(), &train, Some(&valid), &settings, None, &mut Silent).unwrap();
         let weights: Vec<f32> = network.params.iter().flat_map(|(_, p)| p.value.clone()).collect();
         (weights, fitted.reused_trunk)
     };
@@ -99,7 +99,7 @@ fn a_frozen_trunk_is_run_once_for_all_heads_and_from_file_as_from_memory() {
             ..Settings::default()
         };
         let mut network = tiny(Pooling::Pooler, Freeze::Trunk);
-        let result = fit(&mut network, &Context::default(), &train, None, &settings, &mut Silent);
+        let result = fit(&mut network, &Context::default(), &train, None, &settings, None, &mut Silent);
         assert_eq!(result.is_err(), fails, "{memory} bytes of memory");
         if let Err(error) = result {
             assert!(error.to_string().contains("--trunk-cache"), "{error}");

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use filbert_engine::Context;
 use filbert_model::{Batch, HeadSource, Network, Pooling, Tokenizer};
-use filbert_train::{Rows, Settings, Silent, fit, logits};
+use filbert_train::{Rows, Settings, Silent, Targets, Texts, fit, logits};
 use serde_json::Value;
 
 fn folder() -> PathBuf {
@@ -43,7 +43,7 @@ fn tokens_and_logits_are_those_of_transformers() {
     let rows = golden["rows"].as_array().unwrap();
     let texts: Vec<&str> = rows.iter().map(|row| row["text"].as_str().unwrap()).collect();
     let encodings = tokenizer.encode_batch(&texts, None, 128).unwrap();
-    let all = logits(&network, &context, &encodings, &mut |_| ()).unwrap();
+    let all = logits(&network, &context, &Texts { encodings: encodings.clone(), starts: None }, &mut |_| ()).unwrap();
     let mut worst = 0.0f32;
     for (i, row) in rows.iter().enumerate() {
         let ids: Vec<u32> = serde_json::from_value(row["ids"].clone()).unwrap();
@@ -67,15 +67,15 @@ fn training_gives_the_same_bits_on_any_number_of_threads() {
     let texts: Vec<&str> =
         golden["rows"].as_array().unwrap().iter().map(|row| row["text"].as_str().unwrap()).collect();
     let rows = Rows {
-        encodings: tokenizer.encode_batch(&texts, None, 64).unwrap(),
-        labels: (0..texts.len() as u32).map(|i| i % 3).collect(),
+        texts: Texts { encodings: tokenizer.encode_batch(&texts, None, 64).unwrap(), starts: None },
+        targets: Targets::Classes((0..texts.len() as u32).map(|i| i % 3).collect()),
     };
     let settings = Settings { epochs: 1, batch_size: 10, ..Settings::default() };
     let train = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
             let mut network = network();
-            fit(&mut network, &Context::default(), &rows, Some(&rows), &settings, &mut Silent).unwrap();
+            fit(&mut network, &Context::default(), &rows, Some(&rows), &settings, None, &mut Silent).unwrap();
             network.params.iter().flat_map(|(_, p)| p.value.iter().map(|x| x.to_bits())).collect::<Vec<_>>()
         })
     };

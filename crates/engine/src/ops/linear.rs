@@ -1,4 +1,4 @@
-//! A linear layer with bias and activation: y = act(x · wᵀ + b).
+//! A linear layer with bias and activation: y = act(x · wᵀ + b), and with a low-rank adapter beside its weight.
 
 use std::ops::DerefMut;
 use std::sync::Arc;
@@ -17,6 +17,29 @@ pub struct Linear {
     pub weight: ParamId,
     /// `[outputs]`.
     pub bias: Option<ParamId>,
+    /// What is trained in the weight's place.
+    pub adapter: Option<Adapter>,
+}
+
+impl Linear {
+    /// Its parameters: weight, bias, and those of its adapter.
+    pub fn params(&self) -> impl Iterator<Item = ParamId> {
+        let adapter = self.adapter.into_iter().flat_map(|a| [a.down, a.up]);
+        std::iter::once(self.weight).chain(self.bias).chain(adapter)
+    }
+}
+
+/// A low-rank adapter (LoRA, Hu et al. 2021): scale · (x · downᵀ) · upᵀ is added to the layer's product.
+#[derive(Clone, Copy, Debug)]
+pub struct Adapter {
+    /// A, `[rank, inputs]`.
+    pub down: ParamId,
+    /// B, `[outputs, rank]`.
+    pub up: ParamId,
+    /// α / rank.
+    pub scale: f32,
+    /// Dropout of the adapter's input.
+    pub dropout: f32,
 }
 
 struct Saved {
@@ -35,6 +58,9 @@ impl Tape<'_> {
     /// # Errors
     /// If x has not as many columns as the weight has inputs.
     pub fn linear(&mut self, x: &Var, layer: Linear, activation: Activation) -> Result<Var, Error> {
+        if let Some(adapter) = layer.adapter {
+            return self.adapted(x, Linear { adapter: None, ..layer }, adapter, activation);
+        }
         let _timer =
             self.time(if activation == Activation::Identity { "linear" } else { "linear, activated" });
         let weight = self.params.get(layer.weight);
@@ -71,6 +97,24 @@ impl Tape<'_> {
         let y = Arc::new(y);
         saved.activated = Some(Arc::clone(&y));
         Ok(self.push_shared(y, saved))
+    }
+}
+
+impl Tape<'_> {
+    /// A layer with an adapter beside it: act(x · wᵀ + b + scale · (x · downᵀ) · upᵀ).
+    fn adapted(
+        &mut self,
+        x: &Var,
+        layer: Linear,
+        adapter: Adapter,
+        activation: Activation,
+    ) -> Result<Var, Error> {
+        let plain = |weight| Linear { weight, bias: None, adapter: None };
+        let y = self.linear(x, layer, Activation::Identity)?; // [rows, outputs]
+        let x = self.dropout(x, adapter.dropout);
+        let h = self.linear(&x, plain(adapter.down), Activation::Identity)?; // [rows, rank]
+        let delta = self.linear(&h, plain(adapter.up), Activation::Identity)?; // [rows, outputs]
+        self.add_scaled(&y, &delta, adapter.scale, activation)
     }
 }
 

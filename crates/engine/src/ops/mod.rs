@@ -1,5 +1,6 @@
 //! The operations, a file for each family: forward as a method of [`Tape`](crate::Tape), and the way back beside it.
 
+mod add;
 mod attention;
 mod dropout;
 mod embedding;
@@ -9,7 +10,7 @@ mod norm;
 mod pool;
 
 pub use embedding::Embedding;
-pub use linear::Linear;
-pub use loss::Loss;
+pub use linear::{Adapter, Linear};
+pub use loss::{Loss, Objective, Targets};
 pub use norm::Norm;
 pub use pool::Pooling;

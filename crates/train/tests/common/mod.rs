@@ -8,7 +8,7 @@ use filbert_train::Rows;
 pub(crate) fn tiny(pooling: Pooling, freeze: Freeze) -> Network {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/tests/golden/tiny");
     let (mut network, _) = Network::load(&folder, HeadSource::New { labels: 2, seed: 1 }, pooling).unwrap();
-    network.freeze(freeze).unwrap();
+    network.freeze(&freeze).unwrap();
     network
 }
 
@@ -19,5 +19,5 @@ pub(crate) fn rows(n: u32) -> Rows {
             Encoding { type_ids: vec![0; ids.len()], ids, truncated: false }
         })
         .collect();
-    Rows { encodings, labels: (0..n).map(|i| i % 2).collect() }
+    Rows::new(encodings, (0..n).map(|i| i % 2).collect())
 }

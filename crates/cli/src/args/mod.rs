@@ -1,14 +1,20 @@
 //! What may be typed. Help, man page and completions come from these definitions; each command turns its arguments
 //! into what they mean once, before it starts.
 
+mod parse;
+mod train;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use parse::{parse_count, parse_format, parse_kernels, parse_threads};
+pub(crate) use train::TrainArgs;
+
 /// Fine-tunes BERT-family encoders for text classification, measures them honestly and uses them.
 #[derive(Debug, Parser)]
 #[command(name = "filbert", version, args_override_self = true, arg_required_else_help = true)]
-#[command(after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage.")]
+#[command(after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped by SIGINT or SIGTERM.")]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) common: Common,
@@ -63,92 +69,6 @@ pub(crate) enum Verb {
     Completions(CompletionsArgs),
     /// Print the man page, or write one for every verb into a folder.
     Man(ManArgs),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct TrainArgs {
-    /// The encoder to start from: a folder, an alias (minilm-l6, bge-small, ...) or a hub id.
-    #[arg(long, short, default_value = "minilm-l6", value_name = "DIR|ALIAS|HUB-ID")]
-    pub(crate) model: String,
-    /// Rows to split into train, validation and test: .csv, .tsv, .jsonl or .parquet.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["train", "valid", "test"])]
-    pub(crate) data: Option<PathBuf>,
-    /// How --data is split: two parts (train/validation) or three (with test).
-    #[arg(long, value_name = "PARTS", default_value = "70/15/15")]
-    pub(crate) split: String,
-    /// Rows to train on.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) train: Option<PathBuf>,
-    /// Rows to choose the best epoch on; cut from the training rows if left out.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) valid: Option<PathBuf>,
-    /// Rows to measure on once, after training.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) test: Option<PathBuf>,
-    /// The folder to write.
-    #[arg(long, short, value_name = "DIR")]
-    pub(crate) out: PathBuf,
-    /// Replace an existing model folder.
-    #[arg(long)]
-    pub(crate) force: bool,
-    /// The column of the texts, or two for pairs; found if left out.
-    #[arg(long, value_name = "COL[,COL2]", value_delimiter = ',')]
-    pub(crate) text: Option<Vec<String>>,
-    /// The column of the labels; found if left out.
-    #[arg(long, value_name = "COL")]
-    pub(crate) label: Option<String>,
-    /// What is not trained: none, trunk (all but pooler and classifier), embeddings, or layers:N from the bottom.
-    #[arg(long, default_value = "none", value_name = "none|trunk|embeddings|layers:N", value_parser = parse_freeze)]
-    pub(crate) freeze: filbert::Freeze,
-    /// How token vectors become one: BERT's pooler, the first token, or the mean.
-    #[arg(long, value_enum, default_value_t = PoolingArg::Pooler)]
-    pub(crate) pooling: PoolingArg,
-    /// Passes over the training rows [default: 3, or 10 with a frozen trunk].
-    #[arg(long, value_name = "N")]
-    pub(crate) epochs: Option<usize>,
-    /// The highest learning rate [default: 5e-5, or 1e-3 with a frozen trunk].
-    #[arg(long, value_name = "RATE")]
-    pub(crate) lr: Option<f32>,
-    /// Rows per update.
-    #[arg(long, default_value_t = 16, value_name = "N")]
-    pub(crate) batch_size: usize,
-    /// The longest row in tokens; longer ones are cut [default: 128, or what the model reads].
-    #[arg(long, value_name = "TOKENS")]
-    pub(crate) max_length: Option<usize>,
-    /// The rise of the learning rate: a share of all steps (0.1), or a number of them (100).
-    #[arg(long, default_value = "0.1", value_name = "SHARE|STEPS", value_parser = parse_warmup)]
-    pub(crate) warmup: filbert::Warmup,
-    /// The fall of the learning rate after the warm-up.
-    #[arg(long, value_enum, default_value_t = ScheduleArg::Linear)]
-    pub(crate) schedule: ScheduleArg,
-    /// Decoupled weight decay; none on biases and norms.
-    #[arg(long, default_value_t = 0.01, value_name = "RATE")]
-    pub(crate) weight_decay: f32,
-    /// The norm that all gradients together are clipped to.
-    #[arg(long, default_value_t = 1.0, value_name = "NORM")]
-    pub(crate) clip_norm: f32,
-    /// Work through each batch in so many parts, one after the other, in less memory; each has dropout masks of its own.
-    #[arg(long, default_value_t = 1, value_name = "PARTS", value_parser = parse_count)]
-    pub(crate) accumulate: usize,
-    /// Keep only each layer's input for the way back and compute the rest again: a third slower, much less memory,
-    /// the same result.
-    #[arg(long)]
-    pub(crate) recompute: bool,
-    /// Where a frozen trunk's results are kept for the next run with other head settings, or off [default: the user's cache].
-    #[arg(long, value_name = "DIR|off")]
-    pub(crate) trunk_cache: Option<PathBuf>,
-    /// Every random choice follows from it.
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    pub(crate) seed: u64,
-    /// The number format of matrix products; auto is bf16 where the processor multiplies it, else f32.
-    #[arg(long, value_enum, default_value_t = PrecisionArg::Auto)]
-    pub(crate) precision: PrecisionArg,
-    /// The positive label of two [default: the last in order].
-    #[arg(long, value_name = "LABEL")]
-    pub(crate) positive: Option<String>,
-    /// Leave out the baseline of character n-grams that the model is held against.
-    #[arg(long)]
-    pub(crate) no_floor: bool,
 }
 
 #[derive(Debug, Args)]
@@ -354,49 +274,6 @@ pub(crate) enum OutputFormat {
     Jsonl,
 }
 
-fn parse_threads(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(n @ 1..=1024) => Ok(n),
-        _ => Err("a number of threads from 1 to 1024".to_owned()),
-    }
-}
-
-fn parse_kernels(text: &str) -> Result<filbert_engine::Isa, String> {
-    let all = filbert_engine::Isa::available();
-    let names: Vec<&str> = all.iter().map(|isa| isa.name()).collect();
-    let found = all.iter().find(|isa| isa.name() == text);
-    found.copied().ok_or_else(|| format!("this processor has {}", names.join(", ")))
-}
-
-fn parse_count(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|&n| n > 0).ok_or_else(|| "a whole number from 1 up".to_owned())
-}
-
-fn parse_freeze(text: &str) -> Result<filbert::Freeze, String> {
-    use filbert::Freeze;
-    match text.split_once(':') {
-        None if text == "none" => Ok(Freeze::None),
-        None if text == "trunk" => Ok(Freeze::Trunk),
-        None if text == "embeddings" => Ok(Freeze::Embeddings),
-        Some(("layers", n)) => {
-            n.parse().map(Freeze::Layers).map_err(|_| format!("{n:?} is not a number of layers"))
-        }
-        _ => Err("one of none, trunk, embeddings, layers:N".to_owned()),
-    }
-}
-
-fn parse_warmup(text: &str) -> Result<filbert::Warmup, String> {
-    match (text.parse::<u64>(), text.parse::<f64>()) {
-        (Ok(steps), _) => Ok(filbert::Warmup::Steps(steps)),
-        (_, Ok(share)) if (0.0..=1.0).contains(&share) => Ok(filbert::Warmup::Share(share)),
-        _ => Err("a share of all steps from 0.0 to 1.0, or a whole number of steps".to_owned()),
-    }
-}
-
-fn parse_format(text: &str) -> Result<filbert_data::Format, String> {
-    text.parse().map_err(|e: filbert_data::Error| e.to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -404,14 +281,5 @@ mod tests {
     #[test]
     fn definitions_are_consistent() {
         super::Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn warmups_are_shares_or_steps() {
-        use filbert::Warmup;
-        assert_eq!(super::parse_warmup("0.1"), Ok(Warmup::Share(0.1)));
-        assert_eq!(super::parse_warmup("1"), Ok(Warmup::Steps(1)));
-        assert_eq!(super::parse_warmup("0"), Ok(Warmup::Steps(0)));
-        assert!(super::parse_warmup("-0.5").is_err() && super::parse_warmup("nan").is_err());
     }
 }
