@@ -4,6 +4,7 @@
 use crate::content;
 use crate::error::{Error, quote};
 use crate::read::Record;
+use crate::target::Task;
 
 /// Which columns hold what, as positions in the list of names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +96,13 @@ const LABEL: [&str; 22] = [
     "status",
 ];
 
+/// Further names where rows have several labels, after those of [`LABEL`].
+const LABELS: [&str; 6] = ["tags", "categories", "emotions", "topics", "genres", "classes"];
+
+/// Further names where rows have a number, after those of [`LABEL`].
+const NUMBER: [&str; 8] =
+    ["score", "rating", "stars", "value", "similarity", "similarity_score", "relevance", "grade"];
+
 /// Finds the text and label columns among `names`. `text` and `label` are what the user named; `sample` are the first
 /// records, looked at only where names say nothing. Without `need_label` a label column is looked for only if named.
 ///
@@ -102,6 +110,18 @@ const LABEL: [&str; 22] = [
 /// [`Error::MissingColumn`], [`Error::UnclearText`], [`Error::UnclearLabel`], [`Error::TextColumns`] or
 /// [`Error::SameColumn`].
 pub fn find_columns(
+    names: &[String],
+    text: Option<&[String]>,
+    label: Option<&str>,
+    need_label: bool,
+    sample: &[Record],
+) -> Result<Columns, Error> {
+    find_columns_for(Task::Single, names, text, label, need_label, sample)
+}
+
+/// As [`find_columns`], for a label column of any kind.
+pub(crate) fn find_columns_for(
+    task: Task,
     names: &[String],
     text: Option<&[String]>,
     label: Option<&str>,
@@ -117,7 +137,7 @@ pub fn find_columns(
         return Err(Error::SameColumn { column: name(names, label) });
     }
     if found_label.is_none() && need_label {
-        found_label = label_by_name(names, named_text.as_deref().unwrap_or_default());
+        found_label = label_by_name(task, names, named_text.as_deref().unwrap_or_default());
         if let Some(label) = found_label {
             notes.push(format!("label column {} (found by its name)", quote(&name(names, label))));
         }
@@ -127,7 +147,7 @@ pub fn find_columns(
         None => find_text(names, found_label, sample, &mut notes)?,
     };
     if found_label.is_none() && need_label {
-        let label = content::label(names, &text, sample)?;
+        let label = content::label(task, names, &text, sample)?;
         notes.push(format!("label column {} (found by its content)", quote(&name(names, label))));
         found_label = Some(label);
     }
@@ -188,15 +208,20 @@ fn text_note(names: &[String], column: usize, how: &str) -> String {
     format!("text column {} (found by its {how})", quote(&name(names, column)))
 }
 
-fn label_by_name(names: &[String], text: &[usize]) -> Option<usize> {
-    LABEL.iter().find_map(|wanted| {
+fn label_by_name(task: Task, names: &[String], text: &[usize]) -> Option<usize> {
+    let further: &[&str] = match task {
+        Task::Single => &[],
+        Task::Multi { .. } => &LABELS,
+        Task::Regression => &NUMBER,
+    };
+    LABEL.iter().chain(further).find_map(|wanted| {
         let mut places = names.iter().enumerate().filter(|(_, name)| plain(name) == *wanted).map(|(i, _)| i);
         places.find(|i| !text.contains(i))
     })
 }
 
 /// The column of exactly this name.
-fn position(names: &[String], wanted: &str) -> Result<usize, Error> {
+pub(crate) fn position(names: &[String], wanted: &str) -> Result<usize, Error> {
     if let Some(column) = names.iter().position(|name| name == wanted) {
         return Ok(column);
     }

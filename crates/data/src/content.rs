@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use crate::error::{Error, quote};
 use crate::read::Record;
+use crate::target::{Task, number_of};
 use crate::value::Value;
 
 /// How much longer the text must be, on average, than the next longest string column.
@@ -68,10 +69,29 @@ pub(crate) fn text(names: &[String], label: Option<usize>, sample: &[Record]) ->
     }
 }
 
-/// The one column with few distinct values, always filled and short.
-pub(crate) fn label(names: &[String], text: &[usize], sample: &[Record]) -> Result<usize, Error> {
-    let found: Vec<(usize, usize)> = (0..names.len())
-        .filter(|column| !text.contains(column))
+/// The one column that can hold the labels: with few distinct values, always filled and short; for several labels a
+/// row the one column of lists, if there is one; for numbers the one column of numbers.
+pub(crate) fn label(task: Task, names: &[String], text: &[usize], sample: &[Record]) -> Result<usize, Error> {
+    let others = || (0..names.len()).filter(|column| !text.contains(column));
+    let unclear = |reason: String| Error::UnclearLabel { reason, columns: names.to_vec() };
+    if task == Task::Regression {
+        let numbers = |&column: &usize| sample.iter().all(|record| number_of(record.get(column)).is_ok());
+        return match others().filter(numbers).collect::<Vec<_>>().as_slice() {
+            [column] => Ok(*column),
+            [] => Err(unclear("no column holds a number in every row".to_owned())),
+            columns => Err(unclear(either(names, columns))),
+        };
+    }
+    if matches!(task, Task::Multi { .. }) {
+        let list = |cell: &Value| matches!(cell, Value::Nested(serde_json::Value::Array(_)));
+        let lists = |&column: &usize| sample.iter().any(|record| list(record.get(column)));
+        match others().filter(lists).collect::<Vec<_>>().as_slice() {
+            [column] => return Ok(*column),
+            [] => {}
+            columns => return Err(unclear(either(names, columns))),
+        }
+    }
+    let found: Vec<(usize, usize)> = others()
         .map(|column| (column, look(column, sample)))
         .filter(|(_, look)| !look.nested && look.filled == sample.len() && look.mean() <= LABEL_MEAN)
         .filter(|(_, look)| look.distinct <= MOST_CLASSES && look.distinct * 2 <= look.filled)
@@ -81,7 +101,6 @@ pub(crate) fn label(names: &[String], text: &[usize], sample: &[Record]) -> Resu
     let several: Vec<usize> =
         found.iter().filter(|(_, distinct)| *distinct > 1).map(|(column, _)| *column).collect();
     let all: Vec<usize> = found.iter().map(|(column, _)| *column).collect();
-    let unclear = |reason: String| Error::UnclearLabel { reason, columns: names.to_vec() };
     match (several.as_slice(), all.as_slice()) {
         ([column], _) | ([], [column]) => Ok(*column),
         ([], []) => Err(unclear("no column repeats a few values".to_owned())),
@@ -121,21 +140,23 @@ mod tests {
             &["4", "spam", "free entry in a weekly draw, text back"],
         ]);
         assert_eq!(text(&names(3), None, &rows).unwrap(), 2);
-        assert_eq!(label(&names(3), &[2], &rows).unwrap(), 1);
+        assert_eq!(label(Task::Single, &names(3), &[2], &rows).unwrap(), 1);
     }
 
     #[test]
     fn a_sorted_file_begins_with_one_class() {
         let rows = sample(&[&["0", "first text"], &["0", "second text"], &["0", "third text"]]);
-        assert_eq!(label(&names(2), &[1], &rows).unwrap(), 0);
+        assert_eq!(label(Task::Single, &names(2), &[1], &rows).unwrap(), 0);
     }
 
     #[test]
     fn two_alike_are_refused() {
         let rows = sample(&[&["one text", "other text", "a", "x"], &["more text", "and other", "a", "x"]]);
         assert!(text(&names(4), None, &rows).unwrap_err().to_string().contains("pass --text"));
-        assert!(label(&names(4), &[0], &rows).unwrap_err().to_string().contains("pass --label"));
+        assert!(
+            label(Task::Single, &names(4), &[0], &rows).unwrap_err().to_string().contains("pass --label")
+        );
         assert!(text(&names(1), None, &sample(&[&["1"], &["2"]])).is_err());
-        assert!(label(&names(1), &[0], &rows).is_err());
+        assert!(label(Task::Single, &names(1), &[0], &rows).is_err());
     }
 }

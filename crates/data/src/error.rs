@@ -5,7 +5,7 @@
 use std::io;
 
 use crate::format::Format;
-use crate::limits::{MAX_CLASSES, MAX_COLUMNS, MAX_LABEL_CHARS, MAX_RECORD};
+use crate::limits::{MAX_CLASSES, MAX_COLUMNS, MAX_LABEL_CHARS, MAX_LABELS_PER_ROW, MAX_RECORD};
 
 /// What can be wrong with a file of rows, its columns, its labels or a split.
 ///
@@ -239,7 +239,7 @@ pub enum Error {
         column: String,
     },
     /// A label that is a fraction.
-    #[error("{}, {place}, column {}: the label {} is not a whole number; regression is not supported yet (if these are classes, name them with words)", place_name(.file), quote(.column), quote(.value))]
+    #[error("{}, {place}, column {}: the label {} is not a whole number; pass --task regression to predict numbers (if these are classes, name them with words)", place_name(.file), quote(.column), quote(.value))]
     FractionalLabel {
         /// The file.
         file: String,
@@ -251,7 +251,7 @@ pub enum Error {
         value: String,
     },
     /// A label that is a list or an object.
-    #[error("{}, {place}, column {}: {got} as the label; several labels in a row are not supported yet, write one label", place_name(.file), quote(.column))]
+    #[error("{}, {place}, column {}: {got} as the label; {}", place_name(.file), quote(.column), if *.got == "a list" { "pass --task multi-label where rows have several labels" } else { "write one label" })]
     LabelType {
         /// The file.
         file: String,
@@ -261,6 +261,46 @@ pub enum Error {
         column: String,
         /// What stands there.
         got: &'static str,
+    },
+    /// More labels in a row than the limit.
+    #[error("{}, {place}, column {}: more than {MAX_LABELS_PER_ROW} labels in one row; is this the right column? Pass --label COLUMN", place_name(.file), quote(.column))]
+    TooManyLabels {
+        /// The file.
+        file: String,
+        /// Where.
+        place: String,
+        /// The column.
+        column: String,
+    },
+    /// A string that looks like a list of labels but is no JSON.
+    #[error("{}, {place}, column {}: {} looks like a list but is not JSON; write [\"a\", \"b\"] or a|b", place_name(.file), quote(.column), quote(.value))]
+    LabelList {
+        /// The file.
+        file: String,
+        /// Where.
+        place: String,
+        /// The column.
+        column: String,
+        /// What stands there.
+        value: String,
+    },
+    /// Not a finite number where one must be.
+    #[error("{}, {place}, column {}: {} is not a finite number; --task regression needs one in every row", place_name(.file), quote(.column), quote(.value))]
+    NotNumber {
+        /// The file.
+        file: String,
+        /// Where.
+        place: String,
+        /// The column.
+        column: String,
+        /// What stands there.
+        value: String,
+    },
+    /// A task name that is not known.
+    #[error("unknown task {}; use single, multi-label, multi-label:SEPARATOR (one character, no letter or digit) or regression", quote(.name))]
+    TaskName {
+        /// What was given.
+        name: String,
     },
     /// A label longer than the limit.
     #[error("{}, {place}, column {}: a label of more than {} characters; is this the text column? Pass --label COLUMN", place_name(.file), quote(.column), MAX_LABEL_CHARS)]

@@ -11,6 +11,11 @@ pub(crate) enum Fault {
     Fraction(String),
     Type(&'static str),
     TooLong,
+    /// More labels than [`MAX_LABELS_PER_ROW`](crate::limits::MAX_LABELS_PER_ROW).
+    TooMany,
+    /// A string that looks like a list but is no JSON.
+    List(String),
+    NotNumber(String),
 }
 
 /// The label that a cell holds.

@@ -39,6 +39,18 @@ impl LabelMap {
         }
     }
 
+    /// The sorted map of the labels of all sets, for rows with several labels; one label is enough, since a row may
+    /// also have none.
+    ///
+    /// # Errors
+    /// [`Error::NoClasses`] or [`Error::TooManyClasses`].
+    pub fn of_sets(sets: &[Vec<String>]) -> Result<Self, Error> {
+        match Self::new(sets.iter().flatten().map(String::as_str)) {
+            Err(Error::OneClass { label }) => Self::from_names(vec![label]),
+            other => other,
+        }
+    }
+
     /// A map in the given order, for instance a checkpoint's `id2label`.
     ///
     /// # Errors
@@ -87,15 +99,37 @@ impl LabelMap {
         if table.labels.is_empty() && !table.is_empty() {
             return Err(Error::NoClasses.in_file(&table.source.display().to_string()));
         }
-        let class = |(label, &at): (&String, &u64)| {
-            self.index(label).ok_or_else(|| Error::UnknownLabel {
-                file: table.source.display().to_string(),
-                place: place(table.format, at),
-                label: label.clone(),
-                known: self.names.clone(),
-            })
+        table.labels.iter().zip(&table.places).map(|(label, &at)| self.class(table, label, at)).collect()
+    }
+
+    /// The classes of every row of a table with several labels a row, each ascending and without repeats.
+    ///
+    /// # Errors
+    /// [`Error::UnknownLabel`] with the first row of which a label is not in the map, [`Error::NoClasses`] if the
+    /// table has no sets of labels.
+    pub fn encode_sets(&self, table: &Table) -> Result<Vec<Vec<u32>>, Error> {
+        if table.label_sets.is_empty() && !table.is_empty() {
+            return Err(Error::NoClasses.in_file(&table.source.display().to_string()));
+        }
+        let row = |(set, &at): (&Vec<String>, &u64)| {
+            let mut classes = set
+                .iter()
+                .map(|label| self.class(table, label, at).map(|class| class as u32))
+                .collect::<Result<Vec<u32>, Error>>()?;
+            classes.sort_unstable();
+            classes.dedup();
+            Ok(classes)
         };
-        table.labels.iter().zip(&table.places).map(class).collect()
+        table.label_sets.iter().zip(&table.places).map(row).collect()
+    }
+
+    fn class(&self, table: &Table, label: &str, at: u64) -> Result<usize, Error> {
+        self.index(label).ok_or_else(|| Error::UnknownLabel {
+            file: table.source.display().to_string(),
+            place: place(table.format, at),
+            label: label.to_owned(),
+            known: self.names.clone(),
+        })
     }
 }
 

@@ -9,6 +9,7 @@
 //! The same file, options and seed give the same rows in the same order.
 
 mod batch;
+mod build;
 mod columns;
 mod content;
 mod error;
@@ -22,6 +23,7 @@ mod read;
 mod rng;
 mod split;
 mod table;
+mod target;
 mod value;
 
 pub use batch::by_length;
@@ -34,4 +36,5 @@ pub use read::{Reader, Record};
 pub use rng::{SplitMix64, shuffled};
 pub use split::{Split, SplitSpec, hold_out, stratified};
 pub use table::{ReadOptions, Table, is_blank};
+pub use target::Task;
 pub use value::Value;

@@ -23,6 +23,9 @@ pub const EXPANSION_FREE: u64 = 256 << 20;
 /// Longest label in characters. A longer one is almost surely the text.
 pub const MAX_LABEL_CHARS: usize = 256;
 
+/// Most labels of one row.
+pub const MAX_LABELS_PER_ROW: usize = 1000;
+
 /// Most classes in a label map.
 pub const MAX_CLASSES: usize = 10_000;
 
