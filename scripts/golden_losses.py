@@ -33,5 +33,5 @@ binary = [sigmoid(None, 0), sigmoid(w, 0), sigmoid(None, 0.1), sigmoid(w, 0.1), 
 for name, rows in (("SOFTMAX", softmax), ("SIGMOID", binary)):
     print(f"const {name}: [[f32; 2]; 5] = [")
     for row in rows:
-        print("    [" + ", ".join(f"{v:.7f}" for v in row.tolist()) + "],")
+        print("    [" + ", ".join(f"{v:.5f}" for v in row.tolist()) + "],")
     print("];")

@@ -8,10 +8,12 @@ mod config;
 mod memory;
 mod output;
 mod progress;
+mod signals;
 
+use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 use args::{Cli, Verb};
 
@@ -22,10 +24,13 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return failed(&error, false, 2),
     };
-    let cli = Cli::parse_from(arguments);
-    match std::panic::catch_unwind(|| run(&cli)) {
+    let matches = Cli::command().get_matches_from(arguments);
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    signals::watch();
+    match std::panic::catch_unwind(AssertUnwindSafe(|| run(&cli, &matches))) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(error)) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Ok(Err(error)) if signals::caught() => failed(&error, cli.common.verbose, signals::EXIT_CODE),
         Ok(Err(error)) => failed(&error, cli.common.verbose, if is_usage(&error) { 2 } else { 1 }),
         Err(_) => failed(&anyhow::anyhow!("this is a fault of filbert's; please report it"), false, 1),
     }
@@ -49,21 +54,28 @@ fn is_usage(error: &anyhow::Error) -> bool {
     error.chain().any(|e| {
         use filbert_data::Error as Data;
         use filbert_model::Error as Model;
-        matches!(e.downcast_ref(), Some(filbert::Error::Usage(_) | filbert::Error::NoBf16))
-            || matches!(e.downcast_ref(), Some(filbert_train::Error::Setting { .. }))
+        matches!(
+            e.downcast_ref(),
+            Some(filbert::Error::Usage(_) | filbert::Error::NoBf16 | filbert::Error::UnknownLabel { .. })
+        ) || matches!(e.downcast_ref(), Some(filbert_train::Error::Setting { .. }))
             || matches!(
                 e.downcast_ref(),
                 Some(
                     filbert::Error::Train(filbert_train::Error::Setting { .. })
                         | filbert::Error::Data(Data::Split { .. })
-                        | filbert::Error::Model(Model::TooManyFrozen { .. })
+                        | filbert::Error::Model(
+                            Model::TooManyFrozen { .. }
+                                | Model::NoSuchParameter { .. }
+                                | Model::NothingTrained
+                                | Model::Windows { .. }
+                        )
                 )
             )
     })
 }
 
 /// One arm per verb; each command reads from top to bottom.
-fn run(cli: &Cli) -> anyhow::Result<()> {
+fn run(cli: &Cli, matches: &ArgMatches) -> anyhow::Result<()> {
     if let Some(threads) = cli.common.threads {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     }
@@ -71,7 +83,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         isa.limit();
     }
     match &cli.verb {
-        Verb::Train(args) => commands::train::run(args, &cli.common),
+        Verb::Train(args) => commands::train::run(args, &cli.common, matches),
         Verb::Eval(args) => commands::eval::run(args, &cli.common),
         Verb::Predict(args) => commands::predict::run(args, &cli.common),
         Verb::Inspect(args) => commands::inspect::run(args, &cli.common),

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 use anyhow::Result;
+use filbert::Measure;
+use filbert_eval::multilabel::MultiReport;
 use filbert_eval::{Estimate, Report};
 use serde_json::Value;
 
@@ -61,6 +63,36 @@ pub(crate) fn estimate(e: &Estimate) -> String {
         (Some(low), Some(high)) => format!("{:.4}  [{low:.4}, {high:.4}]", e.value),
         _ => format!("{:.4}", e.value),
     }
+}
+
+/// The main metrics of any task, a line each, and what the report says beside them.
+pub(crate) fn measure(title: &str, measure: &Measure) -> String {
+    match measure {
+        Measure::Single(single) => report(title, single),
+        Measure::Multi(multi) => multi_label(title, multi),
+    }
+}
+
+fn multi_label(title: &str, report: &MultiReport) -> String {
+    let m = &report.metrics;
+    let mut out =
+        format!("{title}, {} rows, {} labels, 95 % intervals\n", report.rows, report.per_label.len());
+    let mut line = |name: &str, e: Option<&Estimate>| {
+        if let Some(e) = e {
+            let _ = writeln!(out, "  {name:<18}{}", estimate(e));
+        }
+    };
+    line("micro F1", Some(&m.micro_f1));
+    line("macro F1", Some(&m.macro_f1));
+    line("weighted F1", Some(&m.weighted_f1));
+    line("subset accuracy", Some(&m.subset_accuracy));
+    line("Hamming loss", Some(&m.hamming_loss));
+    line("macro AUC", m.auc.as_ref());
+    line("mean avg precision", m.mean_average_precision.as_ref());
+    for note in &report.notes {
+        let _ = writeln!(out, "  note: {}", shown(note, 300));
+    }
+    out
 }
 
 /// The main metrics of a report, a line each, the confusion matrix and the report's own notes.

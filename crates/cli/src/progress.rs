@@ -145,11 +145,24 @@ impl Watch for Progress {
         }
     }
 
+    fn checkpoint(&mut self, outcome: Result<&std::path::Path, &str>) {
+        if let Err(problem) = outcome {
+            self.line(&format!("  {}; the one before it is kept and training goes on", shown(problem, 600)));
+        }
+    }
+
+    fn stop(&mut self) -> bool {
+        crate::signals::caught()
+    }
+
     fn epoch(&mut self, report: &EpochReport) {
         let mut text = format!("  epoch {}: training loss {:.4}", report.epoch, report.train_loss);
-        if let (Some(loss), Some(accuracy)) = (report.valid_loss, report.valid_accuracy) {
+        if let Some(loss) = report.valid_loss {
+            let accuracy = report.valid_accuracy.map(|a| format!(", accuracy {a:.4}")).unwrap_or_default();
+            let chosen = report.valid_chosen.filter(|&x| x != loss && Some(x) != report.valid_accuracy);
+            let chosen = chosen.map(|x| format!(", chosen by {x:.4}")).unwrap_or_default();
             let best = if report.best { ", the best so far" } else { "" };
-            let _ = write!(text, "; validation loss {loss:.4}, accuracy {accuracy:.4}{best}");
+            let _ = write!(text, "; validation loss {loss:.4}{accuracy}{chosen}{best}");
         }
         self.line(&format!("{text} ({:.1} s)", report.elapsed.as_secs_f64()));
     }

@@ -2,13 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use filbert_data::{LabelMap, ReadOptions, Reader, Table};
+use filbert_data::{LabelMap, ReadOptions, Reader, Table, Task};
 use filbert_engine::Context;
-use filbert_eval::{Inputs, Report};
 use filbert_model::folder::{FilbertJson, Folder};
-use filbert_model::{Encoding, HeadSource, LoadReport, Network, Pooling, Tokenizer};
+use filbert_model::{HeadSource, LoadReport, Network, Pooling, ProblemType, Tokenizer};
+use filbert_train::{Targets, Texts};
 
-use crate::{Error, Precision, Silent, Watch, rows};
+use crate::measure::{self, Measure};
+use crate::rows::{self, Lengths};
+use crate::{Error, Precision, Silent, Watch};
 
 /// The longest row, in tokens, of a folder that does not say.
 pub(crate) const DEFAULT_MAX_LENGTH: usize = 128;
@@ -18,6 +20,7 @@ pub(crate) const DEFAULT_MAX_LENGTH: usize = 128;
 pub struct Classifier {
     pub(crate) network: Network,
     pub(crate) tokenizer: Tokenizer,
+    pub(crate) task: ProblemType,
     pub(crate) labels: Vec<String>,
     pub(crate) settings: FilbertJson,
     pub(crate) max_length: usize,
@@ -29,12 +32,18 @@ pub struct Classifier {
 /// The answer for one text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prediction {
-    /// The most likely label.
+    /// The answer: a label; of a multi-label model its labels, joined by `|`; of a regression the number.
     pub label: String,
-    /// The label's probability, 0 to 1.
+    /// The labels of the answer, by index: one, or of a multi-label model any number; none of a regression.
+    pub labels: Vec<usize>,
+    /// The answer's probability, 0 to 1: of several labels the least probable one's, of none the probability that the most
+    /// probable one is wrong too. Of a regression the number.
     pub score: f32,
-    /// Every label's probability, in the order of [`Classifier::labels`]; they sum to 1.
+    /// Every label's probability, in the order of [`Classifier::labels`]; they sum to 1 unless the model is multi-label. None
+    /// of a regression.
     pub probabilities: Vec<f32>,
+    /// True where the model's own limits say that this answer should not be relied on.
+    pub unsure: bool,
     /// True where the text was longer than the model reads.
     pub truncated: bool,
 }
@@ -43,13 +52,15 @@ pub struct Prediction {
 #[derive(Debug, Clone)]
 pub struct Evaluation {
     /// Metrics with intervals.
-    pub report: Report,
+    pub report: Measure,
     /// SHA-256 of the rows' file.
     pub data_sha256: String,
     /// Rows that were cut at the longest length.
     pub truncated: usize,
-    /// Each row's probabilities, `[rows, labels]`.
+    /// Each row's probabilities, `[rows, labels]`; of a regression its numbers.
     pub probabilities: Vec<f32>,
+    /// What each row is.
+    pub targets: Targets,
 }
 
 impl Classifier {
@@ -67,7 +78,8 @@ impl Classifier {
         let folder = Folder::open(folder.as_ref())?;
         let settings = folder.filbert_or_default();
         let (network, report) = Network::load(folder.path(), HeadSource::Stored, settings.pooling)?;
-        let labels = network.config.single_label()?.to_vec();
+        let (task, labels) = network.config.task()?;
+        let labels = labels.to_vec();
         let wrong = |problem: &str| Error::Folder {
             folder: folder.path().display().to_string(),
             problem: problem.to_owned(),
@@ -78,14 +90,14 @@ impl Classifier {
         if !settings.labels.is_empty() && settings.labels != labels {
             return Err(wrong("filbert.json and config.json name different labels"));
         }
-        Self::assemble(network, settings, folder.path().to_path_buf(), labels, report)
+        Self::assemble(network, settings, folder.path().to_path_buf(), (task, labels), report)
     }
 
     pub(crate) fn assemble(
         network: Network,
         settings: FilbertJson,
         folder: PathBuf,
-        labels: Vec<String>,
+        (task, labels): (ProblemType, Vec<String>),
         report: LoadReport,
     ) -> Result<Self, Error> {
         let tokenizer = Tokenizer::load(&folder)?;
@@ -99,6 +111,7 @@ impl Classifier {
         Ok(Self {
             network,
             tokenizer,
+            task,
             labels,
             settings,
             max_length,
@@ -108,7 +121,12 @@ impl Classifier {
         })
     }
 
-    /// The labels, in the order of a prediction's probabilities.
+    /// What it answers: one label, any number of them, or a number.
+    pub fn task(&self) -> ProblemType {
+        self.task
+    }
+
+    /// The labels, in the order of a prediction's probabilities; of a regression the number's one name.
     pub fn labels(&self) -> &[String] {
         &self.labels
     }
@@ -116,7 +134,8 @@ impl Classifier {
     /// The label that binary metrics count as positive: the stored one, or the last of two.
     pub fn positive_label(&self) -> Option<&str> {
         let stored = self.settings.positive_label.as_deref();
-        stored.or_else(|| if self.labels.len() == 2 { self.labels.last().map(String::as_str) } else { None })
+        let binary = self.task == ProblemType::SingleLabel && self.labels.len() == 2;
+        stored.or_else(|| if binary { self.labels.last().map(String::as_str) } else { None })
     }
 
     /// The longest row in tokens, special tokens included.
@@ -202,42 +221,101 @@ impl Classifier {
     /// # Errors
     /// If there are not as many second texts as first ones, or a text cannot be tokenized.
     pub fn predict_pairs(&self, texts: &[&str], pairs: Option<&[&str]>) -> Result<Vec<Prediction>, Error> {
-        let encodings = self.tokenizer.encode_batch(texts, pairs, self.max_length)?;
-        let probabilities = self.probabilities(&encodings, &mut |_| ())?;
-        let rows = probabilities.chunks_exact(self.labels.len().max(1)).zip(&encodings);
-        rows.map(|(p, encoding)| {
-            let best = filbert_eval::argmax(p).unwrap_or(0);
-            Ok(Prediction {
-                label: self.labels[best].clone(),
-                score: p[best],
-                probabilities: p.to_vec(),
-                truncated: encoding.truncated,
+        let texts = self.encode(texts, pairs)?;
+        let outputs = self.probabilities(&texts, &mut |_| ())?;
+        let columns = self.labels.len().max(1);
+        Ok(outputs
+            .chunks_exact(columns)
+            .enumerate()
+            .map(|(row, outputs)| {
+                let truncated = texts.encodings[texts.windows(row)].iter().any(|e| e.truncated);
+                Prediction { truncated, ..self.answer(outputs) }
             })
-        })
-        .collect()
+            .collect())
+    }
+
+    /// What one row's probabilities (of a regression its number) mean.
+    pub fn answer(&self, outputs: &[f32]) -> Prediction {
+        if self.task == ProblemType::Regression {
+            let value = outputs.first().copied().unwrap_or_default();
+            let (labels, probabilities) = (Vec::new(), Vec::new());
+            return Prediction {
+                label: value.to_string(),
+                labels,
+                score: value,
+                probabilities,
+                unsure: false,
+                truncated: false,
+            };
+        }
+        let (labels, unsure) = self.decide(outputs);
+        let names: Vec<&str> = labels.iter().map(|&label| self.labels[label].as_str()).collect();
+        let all = || outputs.iter().copied();
+        let score = match labels.as_slice() {
+            [] => 1.0 - all().fold(0.0, f32::max),
+            some => some.iter().map(|&label| outputs[label]).fold(1.0, f32::min),
+        };
+        Prediction {
+            label: names.join("|"),
+            labels,
+            score,
+            probabilities: outputs.to_vec(),
+            unsure,
+            truncated: false,
+        }
+    }
+
+    /// The labels that probabilities mean, and whether they are unsure.
+    fn decide(&self, probabilities: &[f32]) -> (Vec<usize>, bool) {
+        if self.task == ProblemType::MultiLabel {
+            return ((0..probabilities.len()).filter(|&i| probabilities[i] >= 0.5).collect(), false);
+        }
+        (filbert_eval::argmax(probabilities).into_iter().collect(), false)
+    }
+
+    pub(crate) fn lengths(&self) -> Lengths {
+        Lengths { max_length: self.max_length, windows: self.settings.windows }
     }
 
     /// Tokenizes texts as [`predict`](Self::predict) does.
     ///
     /// # Errors
     /// If a text cannot be tokenized.
-    pub fn encode(&self, texts: &[&str], pairs: Option<&[&str]>) -> Result<Vec<Encoding>, Error> {
-        Ok(self.tokenizer.encode_batch(texts, pairs, self.max_length)?)
+    pub fn encode(&self, texts: &[&str], pairs: Option<&[&str]>) -> Result<Texts, Error> {
+        rows::encode(&self.tokenizer, texts, pairs, self.lengths())
     }
 
-    /// Probabilities of tokenized rows, `[rows, labels]`, temperature applied. `done` is told the number of rows.
+    /// Logits of tokenized texts, `[texts, labels]`. `done` is told the number of encodings.
     ///
     /// # Errors
-    /// If a row does not fit the network, or a logit is not finite.
-    pub fn probabilities(&self, rows: &[Encoding], done: &mut dyn FnMut(usize)) -> Result<Vec<f32>, Error> {
-        let mut logits = filbert_train::logits(&self.network, &self.context, rows, done)?;
+    /// If a text does not fit the network.
+    pub fn logits(&self, texts: &Texts, done: &mut dyn FnMut(usize)) -> Result<Vec<f32>, Error> {
+        Ok(filbert_train::logits(&self.network, &self.context, texts, done)?)
+    }
+
+    /// Probabilities of tokenized texts, `[texts, labels]`, temperature applied; of a regression its numbers. `done` is told the
+    /// number of encodings.
+    ///
+    /// # Errors
+    /// If a text does not fit the network, or a logit is not finite.
+    pub fn probabilities(&self, texts: &Texts, done: &mut dyn FnMut(usize)) -> Result<Vec<f32>, Error> {
+        let logits = self.logits(texts, done)?;
+        self.to_probabilities(logits)
+    }
+
+    /// What logits mean.
+    pub(crate) fn to_probabilities(&self, mut logits: Vec<f32>) -> Result<Vec<f32>, Error> {
         if self.settings.temperature != 1.0 {
             let factor = (1.0 / self.settings.temperature) as f32;
             for logit in &mut logits {
                 *logit *= factor;
             }
         }
-        Ok(filbert_eval::softmax_rows(&logits, self.labels.len())?)
+        match self.task {
+            ProblemType::Regression => Ok(logits),
+            ProblemType::MultiLabel => Ok(logits.into_iter().map(filbert_train::sigmoid).collect()),
+            _ => Ok(filbert_eval::softmax_rows(&logits, self.labels.len())?),
+        }
     }
 
     /// Measures on the labelled rows of a file. Columns that are not named are those the folder was trained on if the
@@ -259,39 +337,37 @@ impl Classifier {
         let text = text.or_else(|| self.text_columns_in(&columns));
         let trained = self.label_column().filter(|name| columns.iter().any(|c| c == name));
         let label = label.or_else(|| trained.map(str::to_owned));
-        let options = ReadOptions { text, label, need_label: true, ..ReadOptions::default() };
+        let task = match self.task {
+            ProblemType::MultiLabel => Task::Multi { separator: None },
+            ProblemType::Regression => Task::Regression,
+            _ => Task::Single,
+        };
+        let options = ReadOptions { text, label, need_label: true, task, ..ReadOptions::default() };
         let table = Table::read(data.as_ref(), &options)?;
         for note in &table.notes {
             watch.note(note);
         }
         let labels = LabelMap::from_names(self.labels.clone())?;
-        let truth: Vec<usize> = labels.encode(&table)?;
+        let targets = measure::targets(&table, Some(&labels))?;
         watch.stage("tokenizing");
-        let rows = rows::tokenize(&table, &self.tokenizer, self.max_length, "data", watch)?;
+        let texts = rows::tokenize(&table, &self.tokenizer, self.lengths(), "data", watch)?;
         watch.stage("classifying");
-        let total = rows.len();
-        let probabilities = self.probabilities(&rows.encodings, &mut |n| watch.rows(n, total))?;
-        let report = self.measure(&probabilities, &truth, 0)?;
-        let truncated = rows.encodings.iter().filter(|r| r.truncated).count();
-        Ok(Evaluation { report, data_sha256: table.sha256, truncated, probabilities })
+        let total = texts.encodings.len();
+        let probabilities = self.probabilities(&texts, &mut |n| watch.rows(n, total))?;
+        let report = self.measure(&probabilities, &targets, 0)?;
+        Ok(Evaluation {
+            report,
+            data_sha256: table.sha256,
+            truncated: texts.truncated(),
+            probabilities,
+            targets,
+        })
     }
 
-    pub(crate) fn measure(
-        &self,
-        probabilities: &[f32],
-        labels: &[usize],
-        seed: u64,
-    ) -> Result<Report, Error> {
-        let positive = if self.labels.len() == 2 {
-            self.positive_label().and_then(|l| self.labels.iter().position(|x| x == l))
-        } else {
-            None
-        };
-        let inputs = Inputs { probabilities, labels, classes: &self.labels, positive };
-        Ok(filbert_eval::measure(
-            &inputs,
-            &filbert_eval::Options { seed, ..filbert_eval::Options::default() },
-        )?)
+    /// Measures probabilities (of a regression its numbers) on the rows' targets.
+    pub(crate) fn measure(&self, outputs: &[f32], targets: &Targets, seed: u64) -> Result<Measure, Error> {
+        let positive = self.positive_label().and_then(|l| self.labels.iter().position(|x| x == l));
+        Measure::of(outputs, targets, &self.labels, positive, seed)
     }
 
     /// Classifies without watching; as [`evaluate`](Self::evaluate) with columns found.

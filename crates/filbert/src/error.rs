@@ -29,6 +29,16 @@ pub enum Error {
         /// What the model has positions for.
         limit: usize,
     },
+    /// A flag names a label that the rows do not have.
+    #[error("{flag}: no row has the label {label:?}; there are {}", known.iter().take(20).map(|l| format!("{l:?}")).collect::<Vec<_>>().join(", "))]
+    UnknownLabel {
+        /// The flag.
+        flag: &'static str,
+        /// The label.
+        label: String,
+        /// The labels there are.
+        known: Vec<String>,
+    },
     /// Loss or gradients stopped being numbers.
     #[error(
         "{what}; the batch held lines {lines} of {file}: lower the learning rate (--lr), or look at these rows"

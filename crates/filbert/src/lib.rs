@@ -37,6 +37,7 @@
 mod classifier;
 mod error;
 mod floor;
+mod measure;
 mod metrics;
 mod pipeline;
 mod precision;
@@ -46,12 +47,14 @@ mod watch;
 
 pub use classifier::{Classifier, Evaluation, Prediction};
 pub use error::Error;
-pub use filbert_model::{Freeze, Pooling};
-pub use filbert_train::{EpochReport, StepReport};
+pub use filbert_data::Task;
+pub use filbert_model::{Freeze, Lora, Pooling, ProblemType, Windows};
+pub use filbert_train::{EpochReport, Every, Select, StepReport};
 pub use floor::FloorMetrics;
-pub use metrics::{Metrics, PerEpoch, RowCounts, Timing};
+pub use measure::Measure;
+pub use metrics::{Metrics, PerEpoch, RowCounts, SeedMetrics, Timing};
 pub use precision::Precision;
-pub use trainer::{Options, Trained, Trainer, Warmup};
+pub use trainer::{Checkpointing, ClassWeights, Options, Trained, Trainer, Warmup};
 pub use watch::{Silent, Watch};
 
 /// The version of this crate, as `filbert.json` records it.

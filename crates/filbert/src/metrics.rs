@@ -1,11 +1,12 @@
 //! What `metrics.json` holds: the metrics with intervals, the rows they were measured on, and the time it took.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use filbert_eval::Report;
+use std::collections::BTreeMap;
 
-use crate::FloorMetrics;
+use crate::measure::flatten;
+use crate::{EpochReport, FloorMetrics, Measure};
 
 /// The results of a training run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -13,12 +14,15 @@ pub struct Metrics {
     /// Rows of each split.
     pub rows: RowCounts,
     /// Test metrics, where there were test rows: read once, after training.
-    pub test: Option<Report>,
+    pub test: Option<Measure>,
     /// Validation metrics of the weights that were kept.
-    pub valid: Option<Report>,
+    pub valid: Option<Measure>,
     /// What a cheap baseline made of the same rows, unless it was left out.
     #[serde(default)]
     pub floor: Option<FloorMetrics>,
+    /// Each of several seeds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seeds: Vec<SeedMetrics>,
     /// How long it took.
     pub timing: Timing,
     /// The number format of the training's matrix products; each epoch's validation figures are of this format too.
@@ -72,30 +76,53 @@ pub struct PerEpoch {
     pub valid_loss: Option<f64>,
     /// Accuracy on the validation rows.
     pub valid_accuracy: Option<f64>,
+    /// The figure on the validation rows that chooses the epoch.
+    #[serde(default)]
+    pub valid_chosen: Option<f64>,
+}
+
+impl From<&EpochReport> for PerEpoch {
+    fn from(report: &EpochReport) -> Self {
+        Self {
+            epoch: report.epoch,
+            train_loss: report.train_loss,
+            valid_loss: report.valid_loss,
+            valid_accuracy: report.valid_accuracy,
+            valid_chosen: report.valid_chosen,
+        }
+    }
+}
+
+/// What one of several seeds made of the rows: metrics' values by name, without intervals.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SeedMetrics {
+    /// The seed.
+    pub seed: u64,
+    /// The epoch whose weights were kept, from 1.
+    pub best_epoch: usize,
+    /// On the validation rows.
+    pub valid: Option<BTreeMap<String, f64>>,
+    /// On the test rows.
+    pub test: Option<BTreeMap<String, f64>>,
 }
 
 impl Metrics {
     /// The object of `metrics.json`: each split's metrics directly under its name.
     pub fn to_json(&self) -> Value {
         let mut all = serde_json::to_value(self).unwrap_or_default();
-        flatten(&mut all);
+        flatten_splits(&mut all);
         if let Some(floor) = all.get_mut("floor") {
-            flatten(floor);
+            flatten_splits(floor);
         }
         all
     }
 }
 
 /// Lifts each split's metrics out of their own object.
-fn flatten(all: &mut Value) {
+fn flatten_splits(all: &mut Value) {
     for split in ["test", "valid"] {
-        if let Some(report) = all.get_mut(split).and_then(Value::as_object_mut) {
-            let mut flat = match report.remove("metrics") {
-                Some(Value::Object(metrics)) => metrics,
-                _ => Map::new(),
-            };
-            flat.append(report);
-            *report = flat;
+        if let Some(report) = all.get_mut(split) {
+            flatten(report);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use filbert_data::{LabelMap, ReadOptions, Table};
+use filbert_data::{LabelMap, ReadOptions, Table, Task};
 use filbert_model::{Tokenizer, Windows};
 use filbert_train::Texts;
 
@@ -17,7 +17,8 @@ pub(crate) struct Splits {
     pub(crate) train: Table,
     pub(crate) valid: Option<Table>,
     pub(crate) test: Option<Table>,
-    pub(crate) labels: LabelMap,
+    /// Of a regression none.
+    pub(crate) labels: Option<LabelMap>,
     /// How the rows were split, for the record.
     pub(crate) how: String,
 }
@@ -58,8 +59,8 @@ impl Files {
                 }
                 let spec: filbert_data::SplitSpec = spec.parse()?;
                 let all = read(data, watch)?;
-                let labels = LabelMap::new(all.labels.iter().map(String::as_str))?;
-                let split = filbert_data::stratified(&labels.encode(&all)?, spec, seed);
+                let labels = label_map(&all)?;
+                let split = filbert_data::stratified(&strata(&all, labels.as_ref())?, spec, seed);
                 for note in &split.notes {
                     watch.note(note);
                 }
@@ -70,13 +71,13 @@ impl Files {
             }
             (None, Some(train)) => {
                 let train = read(train, watch)?;
-                let labels = LabelMap::new(train.labels.iter().map(String::as_str))?;
+                let labels = label_map(&train)?;
                 let test = self.test.as_deref().map(|path| read(path, watch)).transpose()?;
                 if let Some(valid) = &self.valid {
                     let valid = Some(read(valid, watch)?);
                     return Ok(Splits { train, valid, test, labels, how: "given files".to_owned() });
                 }
-                let (kept, held) = filbert_data::hold_out(&labels.encode(&train)?, HELD_OUT, seed)?;
+                let (kept, held) = filbert_data::hold_out(&strata(&train, labels.as_ref())?, HELD_OUT, seed)?;
                 watch.note(&format!(
                     "no validation rows were given: {} of {} training rows, stratified, were set aside for them",
                     held.len(),
@@ -93,12 +94,21 @@ impl Files {
 }
 
 impl Splits {
+    /// The names of the model's outputs: the labels, or of a regression its column's.
+    pub(crate) fn output_names(&self, number: &str) -> Vec<String> {
+        match &self.labels {
+            Some(labels) => labels.names().to_vec(),
+            None => vec![self.train.label_column.clone().unwrap_or_else(|| number.to_owned())],
+        }
+    }
+
     /// Tells of rare classes and of rows that stand in two splits.
     pub(crate) fn tell(&self, watch: &mut dyn Watch) -> Result<(), Error> {
-        let classes = self.labels.encode(&self.train)?;
-        let counts = filbert_data::class_counts(&classes, self.labels.len());
-        for note in filbert_data::rare_class_notes(&self.labels, &counts) {
-            watch.note(&note);
+        if let (Some(labels), Task::Single) = (&self.labels, self.train.task) {
+            let counts = filbert_data::class_counts(&labels.encode(&self.train)?, labels.len());
+            for note in filbert_data::rare_class_notes(labels, &counts) {
+                watch.note(&note);
+            }
         }
         let conflicting = filbert_data::conflicting(&self.train);
         if conflicting > 0 {
@@ -135,7 +145,9 @@ pub(crate) fn encode(
     lengths: Lengths,
 ) -> Result<Texts, Error> {
     match lengths.windows {
-        Some(_) if pairs.is_some() => Err(Error::Usage("windows are for single texts: leave out --windows for pairs")),
+        Some(_) if pairs.is_some() => {
+            Err(Error::Usage("windows are for single texts: leave out --windows for pairs"))
+        }
         Some(windows) => {
             Ok(Texts::of_windows(tokenizer.encode_windows(texts, lengths.max_length, windows)?))
         }
@@ -183,7 +195,37 @@ pub(crate) fn tokenize(
     Ok(all)
 }
 
-/// The class index of each row.
-pub(crate) fn classes(table: &Table, labels: &LabelMap) -> Result<Vec<u32>, Error> {
-    Ok(labels.encode(table)?.into_iter().map(|class| class as u32).collect())
+/// The labels of rows; none of a regression.
+fn label_map(table: &Table) -> Result<Option<LabelMap>, Error> {
+    Ok(match table.task {
+        Task::Single => Some(LabelMap::new(table.labels.iter().map(String::as_str))?),
+        Task::Multi { .. } => Some(LabelMap::of_sets(&table.label_sets)?),
+        Task::Regression => None,
+    })
+}
+
+/// The groups whose shares every part of a split keeps: classes; of sets the rarest label; of numbers tenths.
+fn strata(table: &Table, labels: Option<&LabelMap>) -> Result<Vec<usize>, Error> {
+    match (table.task, labels) {
+        (Task::Single, Some(labels)) => Ok(labels.encode(table)?),
+        (Task::Multi { .. }, Some(labels)) => {
+            let sets = labels.encode_sets(table)?;
+            let mut counts = vec![0usize; labels.len()];
+            sets.iter().flatten().for_each(|&label| counts[label as usize] += 1);
+            let rarest = |set: &Vec<u32>| {
+                set.iter().map(|&label| label as usize).min_by_key(|&label| (counts[label], label))
+            };
+            Ok(sets.iter().map(|set| rarest(set).unwrap_or(labels.len())).collect())
+        }
+        _ => {
+            const PARTS: usize = 10;
+            let mut order: Vec<usize> = (0..table.numbers.len()).collect();
+            order.sort_by(|&a, &b| table.numbers[a].total_cmp(&table.numbers[b]).then(a.cmp(&b)));
+            let mut strata = vec![0; order.len()];
+            for (rank, &row) in order.iter().enumerate() {
+                strata[row] = rank * PARTS / order.len();
+            }
+            Ok(strata)
+        }
+    }
 }

@@ -2,23 +2,30 @@
 
 use std::path::{Path, PathBuf};
 
+use filbert_data::Task;
 use filbert_engine::Decay;
-use filbert_model::{Freeze, Pooling};
-use filbert_train::Settings;
+use filbert_model::{Freeze, Lora, Pooling, Windows};
 pub use filbert_train::Warmup;
+use filbert_train::{Every, Select, Settings};
+use serde_json::Value;
 
 use crate::rows::Files;
 use crate::{Classifier, Error, Metrics, Precision, Silent, Watch, pipeline};
 
 /// What a run may be told beside its model and rows. What is left out has a default that suits what is trained.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "switches of their own, as on the command line")]
 pub struct Options {
     /// The columns of the texts, one or two; found where left out.
     pub text: Option<Vec<String>>,
     /// The column of the labels; found where left out.
     pub label: Option<String>,
+    /// What the labels are: one for each row, several, or a number.
+    pub task: Task,
     /// What is not trained.
     pub freeze: Freeze,
+    /// Low-rank adapters to train in place of the encoder's weights.
+    pub lora: Option<Lora>,
     /// How a row's token vectors become one.
     pub pooling: Pooling,
     /// Passes over the rows: 3, or 10 where the trunk is frozen.
@@ -35,6 +42,26 @@ pub struct Options {
     pub trunk_cache: Option<PathBuf>,
     /// The longest row in tokens: 128, or what the model has positions for if that is less.
     pub max_length: Option<usize>,
+    /// How longer texts are read in several windows; they are cut off where left out.
+    pub windows: Option<Windows>,
+    /// The learning rate of pooler and classifier, as a multiple of the others'.
+    pub head_rate: f32,
+    /// What the learning rate is multiplied by from each layer to the one below it.
+    pub layer_decay: f32,
+    /// Weights of the classes in the loss.
+    pub class_weights: ClassWeights,
+    /// The share of each target that is spread over all labels.
+    pub label_smoothing: f32,
+    /// The exponent of the focal loss; 0 for the plain one.
+    pub focal: f32,
+    /// The figure on validation rows that chooses the epoch.
+    pub select: Select,
+    /// Epochs without a better one after which training ends.
+    pub patience: Option<usize>,
+    /// Runs with seeds one after the other; the model of the best on validation rows is kept.
+    pub seeds: usize,
+    /// Fits a temperature for the probabilities on the validation rows.
+    pub calibrate: bool,
     /// The rise of the learning rate.
     pub warmup: Warmup,
     /// The fall of the learning rate.
@@ -51,6 +78,36 @@ pub struct Options {
     pub positive: Option<String>,
     /// Fits a cheap baseline on the same rows, to be held against.
     pub floor: bool,
+    /// Keeps trained adapters apart too, to be written with [`Trained::save_adapter`].
+    pub keep_adapter: bool,
+    /// Where and how often all that is needed to go on is written.
+    pub checkpoints: Option<Checkpointing>,
+    /// What the caller wants to find again in `filbert.json` and in checkpoints: how to repeat the run.
+    pub record: Value,
+}
+
+/// How the classes weigh in the loss.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum ClassWeights {
+    /// Each row the same.
+    #[default]
+    Equal,
+    /// Each class the same: rows / (classes · rows of the class), as scikit-learn has it; of a label among several, the rows
+    /// without it by those with it.
+    Balanced,
+    /// As told, by label; those not named weigh 1.
+    Given(Vec<(String, f32)>),
+}
+
+/// Where and how often a run writes checkpoints.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpointing {
+    /// The folder.
+    pub folder: PathBuf,
+    /// When one is due.
+    pub every: Every,
+    /// Goes on from the newest.
+    pub resume: bool,
 }
 
 impl Default for Options {
@@ -59,7 +116,9 @@ impl Default for Options {
         Self {
             text: None,
             label: None,
+            task: Task::Single,
             freeze: Freeze::None,
+            lora: None,
             pooling: Pooling::Pooler,
             epochs: None,
             learning_rate: None,
@@ -68,6 +127,16 @@ impl Default for Options {
             recompute: false,
             trunk_cache: None,
             max_length: None,
+            windows: None,
+            head_rate: 1.0,
+            layer_decay: 1.0,
+            class_weights: ClassWeights::Equal,
+            label_smoothing: 0.0,
+            focal: 0.0,
+            select: Select::Loss,
+            patience: None,
+            seeds: 1,
+            calibrate: true,
             warmup: settings.warmup,
             schedule: settings.decay,
             weight_decay: settings.adamw.weight_decay,
@@ -76,25 +145,63 @@ impl Default for Options {
             precision: Precision::Auto,
             positive: None,
             floor: true,
+            keep_adapter: false,
+            checkpoints: None,
+            record: Value::Null,
         }
     }
 }
 
 impl Options {
+    /// Refuses numbers that make no sense, before anything is read.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.settings().check()?;
+        let within = |x: f32, low: f32, high: f32| x > low && x <= high;
+        if !within(self.layer_decay, 0.0, 1.0) || !within(self.head_rate, 0.0, 1e6) {
+            return Err(Error::Usage("--layer-decay must be above 0 and at most 1, --head-lr above 0"));
+        }
+        if self.seeds == 0 || self.seeds > 1_000 {
+            return Err(Error::Usage("--seeds must be 1 to 1000"));
+        }
+        if let Some(lora) = &self.lora {
+            let sane = (1..=4_096).contains(&lora.rank) && within(lora.alpha, 0.0, 1e6);
+            if !sane || !(0.0..1.0).contains(&lora.dropout) {
+                return Err(Error::Usage(
+                    "--lora must be 1 to 4096, --lora-alpha above 0, --lora-dropout in 0 to 1",
+                ));
+            }
+            if self.freeze != Freeze::None {
+                return Err(Error::Usage("--lora freezes the encoder itself: leave out --freeze"));
+            }
+        }
+        Ok(())
+    }
+
     /// The numbers for the training loop, defaults filled in.
     pub fn settings(&self) -> Settings {
-        let frozen = self.freeze == Freeze::Trunk;
+        let frozen = self.freeze == Freeze::Trunk && self.lora.is_none();
+        let adapted = self.lora.is_some();
         let mut settings = Settings {
             epochs: self.epochs.unwrap_or(if frozen { 10 } else { 3 }),
-            learning_rate: self.learning_rate.unwrap_or(if frozen { 1e-3 } else { 5e-5 }),
+            learning_rate: self.learning_rate.unwrap_or(if frozen {
+                1e-3
+            } else if adapted {
+                5e-4
+            } else {
+                5e-5
+            }),
             batch_size: self.batch_size,
             accumulate: self.accumulate,
             trunk_cache: self.trunk_cache.clone(),
             warmup: self.warmup,
             decay: self.schedule,
+            select: self.select,
+            patience: self.patience,
             seed: self.seed,
             ..Settings::default()
         };
+        settings.objective.smoothing = self.label_smoothing;
+        settings.objective.focal = self.focal;
         settings.adamw.weight_decay = self.weight_decay;
         settings.adamw.clip_norm = self.clip_norm;
         settings
@@ -208,6 +315,9 @@ impl Trainer {
 pub struct Trained {
     pub(crate) classifier: Classifier,
     pub(crate) metrics: Metrics,
+    /// The network with its adapters, where they are kept.
+    pub(crate) adapter: Option<filbert_model::Network>,
+    pub(crate) lora: Option<Lora>,
 }
 
 impl Trained {
@@ -219,6 +329,14 @@ impl Trained {
     /// Metrics with intervals, rows and timing.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// Writes trained adapters and head alone, in the format of PEFT: complete, or not at all.
+    ///
+    /// # Errors
+    /// If none were trained and kept, the folder exists and `force` is false, or writing fails.
+    pub fn save_adapter(&self, out: impl AsRef<Path>, force: bool) -> Result<(), Error> {
+        pipeline::save_adapter(self, out.as_ref(), force)
     }
 
     /// Writes the model folder: complete, or not at all.

@@ -1,5 +1,7 @@
 //! How a long run tells what it is doing.
 
+use std::path::Path;
+
 use filbert_train::{EpochReport, Observer, StepReport};
 
 /// Watches a run: what the user should know, and how far it is.
@@ -14,6 +16,8 @@ pub trait Watch {
     fn step(&mut self, _report: &StepReport) {}
     /// One pass over the training rows.
     fn epoch(&mut self, _report: &EpochReport) {}
+    /// A checkpoint was written, or could not be: the message says why. Training goes on.
+    fn checkpoint(&mut self, _outcome: Result<&Path, &str>) {}
     /// True to stop before the next update.
     fn stop(&mut self) -> bool {
         false
@@ -38,6 +42,9 @@ impl Observer for Watched<'_> {
     }
     fn epoch(&mut self, report: &EpochReport) {
         self.0.epoch(report);
+    }
+    fn checkpoint(&mut self, outcome: Result<&Path, &str>) {
+        self.0.checkpoint(outcome);
     }
     fn stop(&mut self) -> bool {
         self.0.stop()

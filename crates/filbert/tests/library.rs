@@ -33,7 +33,7 @@ fn train_save_load_classify_and_measure() {
     );
     assert_eq!((&predictions[0].label[..], &predictions[1].label[..]), ("low", "high"));
     let evaluation = classifier.evaluate_file(&rows).unwrap();
-    assert_eq!(evaluation.report.rows, 80);
+    assert_eq!(evaluation.report.rows(), 80);
     assert!(classifier.predict(&[] as &[&str]).unwrap().is_empty(), "no texts, no answers");
 }
 
@@ -66,7 +66,7 @@ fn a_watch_is_told_and_can_stop() {
         .options(options());
     let mut count = Count::default();
     let error = trainer.fit_watched(&mut count).unwrap_err().to_string();
-    assert!(error.contains("interrupted at step 2 of epoch 2"), "{error}");
+    assert!(error.contains("interrupted after step 1 of epoch 2"), "{error}");
     assert_eq!((count.steps, count.epochs), (5, 1));
     assert!(count.notes > 3);
 }
@@ -77,7 +77,7 @@ fn every_way_of_freezing_and_pooling_trains() {
     write_tiny(dir.path());
     for freeze in [Freeze::Trunk, Freeze::Embeddings, Freeze::Layers(1)] {
         for pooling in [Pooling::Pooler, Pooling::Cls, Pooling::Mean] {
-            let options = Options { freeze, pooling, ..options() };
+            let options = Options { freeze: freeze.clone(), pooling, ..options() };
             let trainer = Trainer::new(dir.path().join("encoder")).data(dir.path().join("rows.csv"), "80/20");
             let trained = trainer.options(options).fit().unwrap();
             let out = dir.path().join(format!("{freeze:?}-{pooling:?}"));

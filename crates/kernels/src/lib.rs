@@ -39,7 +39,8 @@ pub use linear::{
     Epilogue, LinearGradients, LinearShape, Target, Weight, linear_backward, linear_forward, pack_weight,
 };
 pub use loss::{
-    LossShape, cross_entropy_backward, cross_entropy_forward, sigmoid_loss, softmax_loss, softmax_rows, squared_loss,
+    LossShape, cross_entropy_backward, cross_entropy_forward, sigmoid_loss, softmax_loss, softmax_rows,
+    squared_loss,
 };
 pub use norm::{NormShape, norm_backward, norm_forward};
 pub use parallel::{CHUNK_ROWS, threads};

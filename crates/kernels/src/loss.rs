@@ -131,7 +131,13 @@ pub fn softmax_loss(logits: &[f32], labels: &[u32], shape: LossShape<'_>, losses
 ///
 /// # Panics
 /// If the lengths do not fit or a label is not a column.
-pub fn sigmoid_loss(logits: &[f32], sets: &[Vec<u32>], shape: LossShape<'_>, losses: &mut [f32], d: &mut [f32]) {
+pub fn sigmoid_loss(
+    logits: &[f32],
+    sets: &[Vec<u32>],
+    shape: LossShape<'_>,
+    losses: &mut [f32],
+    d: &mut [f32],
+) {
     assert!(!sets.is_empty() && losses.len() == sets.len() && d.len() == logits.len());
     assert!(logits.len().is_multiple_of(sets.len()));
     let labels = logits.len() / sets.len();
@@ -140,7 +146,9 @@ pub fn sigmoid_loss(logits: &[f32], sets: &[Vec<u32>], shape: LossShape<'_>, los
     let rows = logits.chunks_exact(labels).zip(d.chunks_exact_mut(labels));
     for (((row, d), set), loss) in rows.zip(sets).zip(losses) {
         has.fill(false);
-        set.iter().for_each(|&label| has[label as usize] = true);
+        for &label in set {
+            has[label as usize] = true;
+        }
         let mut sum = 0.0;
         for (label, (&x, d)) in row.iter().zip(d).enumerate() {
             let x = f64::from(x);

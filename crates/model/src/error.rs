@@ -305,6 +305,14 @@ fn shown(path: &Path) -> String {
     format!("…{}", clean(&tail, LIMIT))
 }
 
+/// A few of many names, from the bottom of a model and from its top.
+fn some(names: &[String]) -> String {
+    let last = names.len().saturating_sub(1);
+    let mut picked: Vec<&String> = [0, last / 2, last].iter().filter_map(|&i| names.get(i)).collect();
+    picked.dedup();
+    picked.iter().map(|name| clean(name, MAX_SHOWN)).collect::<Vec<_>>().join(", ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -322,12 +330,4 @@ mod tests {
     fn errors_stay_small() {
         assert!(size_of::<Error>() <= 128, "{}", size_of::<Error>());
     }
-}
-
-/// A few of many names, from the bottom of a model and from its top.
-fn some(names: &[String]) -> String {
-    let last = names.len().saturating_sub(1);
-    let mut picked: Vec<&String> = [0, last / 2, last].iter().filter_map(|&i| names.get(i)).collect();
-    picked.dedup();
-    picked.iter().map(|name| clean(name, MAX_SHOWN)).collect::<Vec<_>>().join(", ")
 }

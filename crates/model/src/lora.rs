@@ -1,4 +1,4 @@
-//! Low-rank adapters: what is trained beside frozen weights (LoRA, Hu et al. 2021), merged into them or written in the file
+//! Low-rank adapters: what is trained beside frozen weights (Hu et al. 2021, `LoRA`), merged into them or written in the file
 //! format of PEFT.
 
 use std::collections::BTreeMap;
@@ -104,7 +104,9 @@ impl Network {
         let saved: Vec<(String, &Param)> = self
             .params
             .iter()
-            .filter(|(id, p)| p.name.ends_with(DOWN) || p.name.ends_with(UP) || (p.trainable && head.contains(id)))
+            .filter(|(id, p)| {
+                p.name.ends_with(DOWN) || p.name.ends_with(UP) || (p.trainable && head.contains(id))
+            })
             .map(|(_, p)| (prefixed(&p.name), p))
             .collect();
         let modules = |trained: bool| -> Vec<String> {

@@ -154,9 +154,20 @@ impl Network {
         for i in 0..layers {
             scales.extend(self.encoder.layer_params(i).into_iter().map(|id| (id, below(layers - i))));
         }
-        scales.extend([self.head.params(), self.head.pooler_params()].concat().into_iter().map(|id| (id, head)));
+        scales.extend(
+            [self.head.params(), self.head.pooler_params()].concat().into_iter().map(|id| (id, head)),
+        );
         for (id, scale) in scales {
             self.params.get_mut(id).lr_scale = scale;
+        }
+    }
+
+    /// Makes every output `factor` times what it was, plus `shift`: by the last layer's weight and bias.
+    pub fn scale_outputs(&mut self, factor: f32, shift: f32) {
+        let classifier = self.head.classifier();
+        self.params.get_mut(classifier.weight).value.iter_mut().for_each(|w| *w *= factor);
+        if let Some(bias) = classifier.bias {
+            self.params.get_mut(bias).value.iter_mut().for_each(|b| *b = *b * factor + shift);
         }
     }
 

@@ -102,7 +102,15 @@ impl<'a> Builder<'a> {
         row_sparse: bool,
     ) -> Result<ParamId> {
         let (name, shape) = (name.to_owned(), shape.to_vec());
-        Ok(self.params.add(Param { name, shape, value, trainable: true, decay, row_sparse, lr_scale: 1.0 })?)
+        Ok(self.params.add(Param {
+            name,
+            shape,
+            value,
+            trainable: true,
+            decay,
+            row_sparse,
+            lr_scale: 1.0,
+        })?)
     }
 
     /// An embedding table. Only large ones are worth sparse gradients.

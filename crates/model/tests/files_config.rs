@@ -222,7 +222,8 @@ fn what_a_head_predicts() {
 fn a_classifiers_config_keeps_the_rest() {
     let mut config = parse(&with("torch_dtype", json!("float16"))).unwrap();
     config.num_hidden_layers = 1;
-    let text = config.to_json_for_classifier(ProblemType::SingleLabel, &["ham".to_owned(), "spam \"x\"".to_owned()]);
+    let text =
+        config.to_json_for_classifier(ProblemType::SingleLabel, &["ham".to_owned(), "spam \"x\"".to_owned()]);
     let saved: Map<String, Value> = serde_json::from_str(&text).unwrap();
     assert!(!saved.contains_key("_name_or_path"));
     assert_eq!(saved["architectures"], json!(["BertForSequenceClassification"]));

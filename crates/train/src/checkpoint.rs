@@ -73,6 +73,8 @@ pub struct Checkpoints {
     pub folder: PathBuf,
     /// When one is due.
     pub every: Every,
+    /// Writes one at the end of training too, however short it was.
+    pub keep_last: bool,
     /// Whether to go on from the newest one.
     pub resume: bool,
     /// All that the result follows from beside the settings of training, by name: an object.
@@ -162,7 +164,13 @@ impl Checkpoints {
             let (param, moments) = (params.get(id), trainer.optimizer.moments(id));
             let touched = moments.and_then(|m| m.touched).map(|rows| rows.iter().filter(|t| **t).count());
             let owed = moments.map_or(1.0, |m| m.owed);
-            Entry { name: param.name.clone(), len: param.value.len(), moments: moments.is_some(), touched, owed }
+            Entry {
+                name: param.name.clone(),
+                len: param.value.len(),
+                moments: moments.is_some(),
+                touched,
+                owed,
+            }
         });
         let header = Header {
             identity: self.identity.clone(),
@@ -240,7 +248,8 @@ fn difference(theirs: &Value, ours: &Value) -> Option<String> {
 /// The checkpoints of a folder, oldest first.
 fn list(folder: &Path) -> Vec<((u64, usize), PathBuf)> {
     let number = |path: &Path| -> Option<(u64, usize)> {
-        let name = path.file_name()?.to_str()?.strip_prefix("step-")?.strip_suffix(&format!(".{EXTENSION}"))?;
+        let name =
+            path.file_name()?.to_str()?.strip_prefix("step-")?.strip_suffix(&format!(".{EXTENSION}"))?;
         let (updates, epochs) = name.split_once('-')?;
         Some((updates.parse().ok()?, epochs.parse().ok()?))
     };
@@ -314,7 +323,9 @@ fn read_state(
     for (&id, entry) in trained.iter().zip(&header.params) {
         let param = trainer.params().get(id);
         let (len, width) = (param.value.len(), param.width());
-        if (&param.name, len) != (&entry.name, entry.len) || entry.touched.is_some() != (entry.moments && param.row_sparse) {
+        if (&param.name, len) != (&entry.name, entry.len)
+            || entry.touched.is_some() != (entry.moments && param.row_sparse)
+        {
             return Err(wrong(format!("{} has another shape than the model's", entry.name)));
         }
         let value = read_floats(file, len)?;
@@ -322,13 +333,12 @@ fn read_state(
         if !entry.moments {
             continue;
         }
-        let touched = match entry.touched {
-            None => None,
-            Some(_) => {
-                let mut flags = vec![0; len / width];
-                file.read_exact(&mut flags)?;
-                Some(flags.into_iter().map(|f| f != 0).collect::<Vec<bool>>())
-            }
+        let touched = if entry.touched.is_some() {
+            let mut flags = vec![0; len / width];
+            file.read_exact(&mut flags)?;
+            Some(flags.into_iter().map(|f| f != 0).collect::<Vec<bool>>())
+        } else {
+            None
         };
         let mut both = [Vec::new(), Vec::new()];
         for values in &mut both {

@@ -47,11 +47,11 @@ pub enum Error {
     #[error(transparent)]
     Checkpoint(#[from] crate::CheckpointError),
     /// Training was asked to stop.
-    #[error("interrupted at step {step} of epoch {epoch}; {}", kept(.checkpoint.as_deref()))]
+    #[error("interrupted after step {step} of epoch {epoch}; {}", kept(.checkpoint.as_deref()))]
     Interrupted {
         /// The checkpoint to go on from, where one is kept.
         checkpoint: Option<std::path::PathBuf>,
-        /// The step within the epoch, from 1.
+        /// Updates of the epoch that were done.
         step: usize,
         /// The epoch, from 1.
         epoch: usize,

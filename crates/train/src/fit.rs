@@ -13,6 +13,9 @@ use crate::infer::logits_unless;
 use crate::select::{Judged, judge};
 use crate::{EpochReport, Error, Input, Observer, Part, Rows, Settings, StepReport, Trainer, Warmup};
 
+/// Seconds of training after which its end is written to a checkpoint before anything else is done.
+const WORTH_KEEPING: f64 = 60.0;
+
 /// How a run went.
 #[derive(Debug, Clone)]
 pub struct Fitted {
@@ -30,6 +33,14 @@ pub struct Fitted {
     pub reused_trunk: bool,
     /// Updates that a checkpoint had done before this run went on from it.
     pub resumed_at: Option<u64>,
+}
+
+impl Fitted {
+    /// The figure on validation rows of the epoch that was kept; NaN where there is none.
+    pub fn best_figure(&self) -> f64 {
+        let kept = self.epochs.iter().find(|e| e.epoch == self.best_epoch);
+        kept.and_then(|e| e.valid_chosen).unwrap_or(f64::NAN)
+    }
 }
 
 /// Trains `network` in place and leaves it with the weights of the best epoch.
@@ -62,7 +73,11 @@ pub fn fit(
     }
     if settings.patience.is_some() && valid.is_none_or(Rows::is_empty) {
         let found = "given without validation rows".to_owned();
-        return Err(Error::Setting { what: "the patience", found, wanted: "left out, or validation rows be given" });
+        return Err(Error::Setting {
+            what: "the patience",
+            found,
+            wanted: "left out, or validation rows be given",
+        });
     }
     let start = Instant::now();
     let cached_trunk = network.trunk_is_frozen();
@@ -82,12 +97,27 @@ pub fn fit(
     }
     let before = position.seconds;
     let last = (Instant::now(), trainer.optimizer.step_count());
-    let mut run = Loop { context, settings, steps, rows: train.len(), checkpoints, start, before, last, position, best };
+    let mut run = Loop {
+        context,
+        settings,
+        steps,
+        rows: train.len(),
+        checkpoints,
+        start,
+        before,
+        last,
+        position,
+        best,
+    };
     while run.position.epoch <= settings.epochs && !run.is_stale() {
         run.train_epoch(&mut trainer, &source, observer)?;
         run.end_epoch(&mut trainer, valid.as_ref(), observer)?;
     }
 
+    // What took long is not lost while it is measured and saved.
+    if checkpoints.is_some_and(|c| c.keep_last) || run.seconds() > WORTH_KEEPING {
+        run.write(&trainer, observer);
+    }
     let seconds = run.seconds();
     let Loop { position, best, .. } = run;
     let best_epoch = position.best.map_or(position.reports.len(), |(epoch, _)| epoch);
@@ -193,7 +223,7 @@ impl Loop<'_> {
         let chosen = judged.map_or(f64::NAN, |j| j.chosen);
         let is_best = match self.position.best {
             Some((_, best)) if judged.is_some() => {
-                self.settings.select.better(chosen, best.unwrap_or(f64::NAN))
+                self.settings.select.is_better(chosen, best.unwrap_or(f64::NAN))
             }
             _ => true,
         };

@@ -110,6 +110,21 @@ impl Texts {
         self.starts.as_ref().map_or(text..text + 1, |starts| starts[text]..starts[text + 1])
     }
 
+    /// Copies of these texts, in this order.
+    ///
+    /// # Panics
+    /// If there is no such text.
+    #[must_use]
+    pub fn pick(&self, texts: &[usize]) -> Self {
+        Self::of_windows(texts.iter().map(|&text| self.encodings[self.windows(text)].to_vec()).collect())
+    }
+
+    /// Copies of the first `count` texts, or of all.
+    #[must_use]
+    pub fn first(&self, count: usize) -> Self {
+        self.pick(&(0..self.len().min(count)).collect::<Vec<_>>())
+    }
+
     /// Texts of which a part was not read.
     pub fn truncated(&self) -> usize {
         (0..self.len()).filter(|&i| self.encodings[self.windows(i)].iter().any(|e| e.truncated)).count()
@@ -124,7 +139,8 @@ impl Texts {
         let own = self.starts.take().unwrap_or_else(|| (0..=self.encodings.len()).collect());
         let theirs = other.starts.unwrap_or_else(|| (0..=other.encodings.len()).collect());
         let end = self.encodings.len();
-        self.starts = Some(own.into_iter().chain(theirs.into_iter().skip(1).map(|start| end + start)).collect());
+        self.starts =
+            Some(own.into_iter().chain(theirs.into_iter().skip(1).map(|start| end + start)).collect());
         self.encodings.extend(other.encodings);
     }
 

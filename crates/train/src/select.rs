@@ -58,7 +58,7 @@ impl Select {
     }
 
     /// True where `a` is better than `b`; a number is better than none.
-    pub(crate) fn better(self, a: f64, b: f64) -> bool {
+    pub fn is_better(self, a: f64, b: f64) -> bool {
         if a.is_nan() || b.is_nan() {
             return b.is_nan() && !a.is_nan();
         }
@@ -111,7 +111,11 @@ pub(crate) fn judge(select: Select, outputs: &[f32], targets: &Targets) -> Resul
 
 fn refuse(select: Select, task: &str) -> Error {
     let found = format!("{select} in {task}");
-    Error::Setting { what: "the figure that chooses the epoch", found, wanted: "one that the task has, such as loss" }
+    Error::Setting {
+        what: "the figure that chooses the epoch",
+        found,
+        wanted: "one that the task has, such as loss",
+    }
 }
 
 /// Names for columns, which nothing shows.
@@ -157,7 +161,9 @@ fn multi(select: Select, outputs: &[f32], sets: &[Vec<u32>]) -> Result<f64, Erro
 pub fn truth(sets: &[Vec<u32>], columns: usize) -> Vec<bool> {
     let mut truth = vec![false; sets.len() * columns];
     for (row, set) in truth.chunks_exact_mut(columns.max(1)).zip(sets) {
-        set.iter().for_each(|&label| row[label as usize] = true);
+        for &label in set {
+            row[label as usize] = true;
+        }
     }
     truth
 }
@@ -173,11 +179,14 @@ pub fn mean_loss(outputs: &[f32], targets: &Targets) -> f64 {
     let columns = outputs.len() / targets.len().max(1);
     let rows = outputs.chunks_exact(columns.max(1));
     let sum: f64 = match targets {
-        Targets::Classes(classes) => rows.zip(classes).map(|(row, &class)| {
-            let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            let sum: f64 = row.iter().map(|&x| f64::from(x - max).exp()).sum();
-            sum.ln() - f64::from(row[class as usize] - max)
-        }).sum(),
+        Targets::Classes(classes) => rows
+            .zip(classes)
+            .map(|(row, &class)| {
+                let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                let sum: f64 = row.iter().map(|&x| f64::from(x - max).exp()).sum();
+                sum.ln() - f64::from(row[class as usize] - max)
+            })
+            .sum(),
         Targets::Sets(sets) => {
             let softplus = |x: f64| x.max(0.0) + (-x.abs()).exp().ln_1p();
             let row_loss = |(row, set): (&[f32], &Vec<u32>)| {
@@ -201,7 +210,8 @@ pub fn accuracy(outputs: &[f32], targets: &Targets) -> Option<f64> {
     let rows = outputs.chunks_exact(columns.max(1));
     let right = match targets {
         Targets::Classes(classes) => {
-            let best = |row: &[f32]| (0..row.len()).fold(0, |best, i| if row[i] > row[best] { i } else { best });
+            let best =
+                |row: &[f32]| (0..row.len()).fold(0, |best, i| if row[i] > row[best] { i } else { best });
             rows.zip(classes).filter(|(row, class)| best(row) == **class as usize).count()
         }
         Targets::Sets(sets) => rows

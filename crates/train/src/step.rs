@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use filbert_engine::{
-    Context, Error as EngineError, Gradients, Mode, Moments, Objective, Optimizer, ParamId, Params, Pooling, Schedule, Tape, Tensor,
-    together,
+    Context, Error as EngineError, Gradients, Mode, Moments, Objective, Optimizer, ParamId, Params, Pooling,
+    Schedule, Tape, Tensor, together,
 };
 use filbert_model::{Batch, Network};
 

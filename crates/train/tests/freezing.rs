@@ -25,10 +25,11 @@ fn gradients_reach_exactly_what_is_trained() {
     let rows = rows(5);
     let context = Context::default();
     for Case(freeze, pooling, frozen) in cases {
-        let network = tiny(pooling, freeze.clone());
+        let network = tiny(pooling, &freeze);
         assert_eq!(network.trunk_is_frozen(), freeze == Freeze::Trunk);
         let mut tape = Tape::new(&context, &network.params, Mode { record: true, dropout: None });
-        let logits = network.forward(&mut tape, &Batch::new(network.architecture, &rows.texts.encodings)).unwrap();
+        let logits =
+            network.forward(&mut tape, &Batch::new(network.architecture, &rows.texts.encodings)).unwrap();
         let loss = tape.cross_entropy(&logits, rows.targets.classes().unwrap()).unwrap();
         let mut gradients = Gradients::new(&network.params);
         tape.backward(&loss.mean, 1.0, &mut gradients).unwrap();
@@ -51,7 +52,7 @@ fn gradients_reach_exactly_what_is_trained() {
 fn frozen_weights_do_not_move_and_others_do() {
     let context = Context::default();
     for freeze in [Freeze::Trunk, Freeze::Layers(1)] {
-        let mut network = tiny(Pooling::Pooler, freeze.clone());
+        let mut network = tiny(Pooling::Pooler, &freeze);
         let before = network.params.clone();
         let settings = Settings { epochs: 2, batch_size: 4, learning_rate: 1e-2, ..Settings::default() };
         let fitted = fit(&mut network, &context, &rows(12), None, &settings, None, &mut Silent).unwrap();
@@ -72,7 +73,7 @@ fn the_best_epoch_on_validation_rows_is_kept() {
         }
     }
     let context = Context::default();
-    let mut network = tiny(Pooling::Pooler, Freeze::None);
+    let mut network = tiny(Pooling::Pooler, &Freeze::None);
     // A rate this high overshoots sooner or later.
     let settings = Settings { epochs: 8, batch_size: 3, learning_rate: 2e-2, ..Settings::default() };
     let (train, valid) = (rows(12), rows(9));
@@ -88,14 +89,15 @@ fn the_best_epoch_on_validation_rows_is_kept() {
 #[test]
 fn a_step_that_is_no_number_is_an_error_and_changes_nothing() {
     let context = Context::default();
-    let mut network = tiny(Pooling::Pooler, Freeze::None);
+    let mut network = tiny(Pooling::Pooler, &Freeze::None);
     let id = network.params.id("classifier.bias").unwrap();
     network.params.get_mut(id).value[0] = f32::NAN;
     let before = network.params.clone();
     let rows = rows(4);
     let batch = Batch::new(network.architecture, &rows.texts.encodings);
     let mut trainer = Trainer::new(&mut network, &context, &Settings::default(), 4);
-    let error = trainer.step(Input::Tokens(batch), rows.targets.classes().unwrap(), true).unwrap_err().to_string();
+    let error =
+        trainer.step(Input::Tokens(batch), rows.targets.classes().unwrap(), true).unwrap_err().to_string();
     assert!(error.contains("the loss is NaN"), "{error}");
     for ((_, after), (_, before)) in network.params.iter().zip(before.iter()) {
         assert!(
@@ -123,14 +125,21 @@ fn senseless_settings_are_refused() {
         }),
     ];
     for (part, settings) in cases {
-        let mut network = tiny(Pooling::Pooler, Freeze::None);
-        let error = fit(&mut network, &context, &rows, None, &settings, None, &mut Silent).unwrap_err().to_string();
+        let mut network = tiny(Pooling::Pooler, &Freeze::None);
+        let error =
+            fit(&mut network, &context, &rows, None, &settings, None, &mut Silent).unwrap_err().to_string();
         assert!(error.contains(part), "{part}: {error}");
     }
-    let mut network = tiny(Pooling::Pooler, Freeze::None);
+    let mut network = tiny(Pooling::Pooler, &Freeze::None);
     let settings = Settings::default();
-    assert!(fit(&mut network, &context, &Rows::default(), None, &settings, None, &mut Silent).is_err(), "no rows");
+    assert!(
+        fit(&mut network, &context, &Rows::default(), None, &settings, None, &mut Silent).is_err(),
+        "no rows"
+    );
     let mut unlabelled = rows;
     unlabelled.targets = unlabelled.targets.pick(&[0, 1, 2]);
-    assert!(fit(&mut network, &context, &unlabelled, None, &settings, None, &mut Silent).is_err(), "a label short");
+    assert!(
+        fit(&mut network, &context, &unlabelled, None, &settings, None, &mut Silent).is_err(),
+        "a label short"
+    );
 }

@@ -9,7 +9,7 @@ use filbert_train::{Input, Part, Settings, Silent, Trainer, fit};
 
 /// All weights after three steps on one batch cut into `parts`.
 fn after_steps(context: &Context, freeze: &Freeze, parts: usize, dropout: bool) -> Vec<f32> {
-    let mut network = tiny(Pooling::Pooler, freeze.clone());
+    let mut network = tiny(Pooling::Pooler, freeze);
     let rows = rows(11);
     let settings = Settings { learning_rate: 1e-3, ..Settings::default() };
     let architecture = network.architecture;
@@ -59,7 +59,7 @@ fn a_frozen_trunk_is_run_once_for_all_heads_and_from_file_as_from_memory() {
     let dir = tempfile::tempdir().unwrap();
     let (train, valid) = (rows(40), rows(9));
     let run = |cache: bool, memory: usize, lr: f32| {
-        let mut network = tiny(Pooling::Pooler, Freeze::Trunk);
+        let mut network = tiny(Pooling::Pooler, &Freeze::Trunk);
         let settings = Settings {
             learning_rate: lr,
             trunk_cache: cache.then(|| dir.path().join("cache")),
@@ -67,7 +67,8 @@ fn a_frozen_trunk_is_run_once_for_all_heads_and_from_file_as_from_memory() {
             ..Settings::default()
         };
         let fitted =
-            fit(&mut network, &Context::default(), &train, Some(&valid), &settings, None, &mut Silent).unwrap();
+            fit(&mut network, &Context::default(), &train, Some(&valid), &settings, None, &mut Silent)
+                .unwrap();
         let weights: Vec<f32> = network.params.iter().flat_map(|(_, p)| p.value.clone()).collect();
         (weights, fitted.reused_trunk)
     };
@@ -98,7 +99,7 @@ fn a_frozen_trunk_is_run_once_for_all_heads_and_from_file_as_from_memory() {
             trunk_memory: memory,
             ..Settings::default()
         };
-        let mut network = tiny(Pooling::Pooler, Freeze::Trunk);
+        let mut network = tiny(Pooling::Pooler, &Freeze::Trunk);
         let result = fit(&mut network, &Context::default(), &train, None, &settings, None, &mut Silent);
         assert_eq!(result.is_err(), fails, "{memory} bytes of memory");
         if let Err(error) = result {

@@ -43,7 +43,8 @@ fn tokens_and_logits_are_those_of_transformers() {
     let rows = golden["rows"].as_array().unwrap();
     let texts: Vec<&str> = rows.iter().map(|row| row["text"].as_str().unwrap()).collect();
     let encodings = tokenizer.encode_batch(&texts, None, 128).unwrap();
-    let all = logits(&network, &context, &Texts { encodings: encodings.clone(), starts: None }, &mut |_| ()).unwrap();
+    let all = logits(&network, &context, &Texts { encodings: encodings.clone(), starts: None }, &mut |_| ())
+        .unwrap();
     let mut worst = 0.0f32;
     for (i, row) in rows.iter().enumerate() {
         let ids: Vec<u32> = serde_json::from_value(row["ids"].clone()).unwrap();

@@ -43,7 +43,8 @@ fn sets_of_labels_are_learnt() {
 fn numbers_are_learnt() {
     let mut network = network(1);
     let numbers = (0..60u32).map(|i| [-1.0, 0.25, 1.5][i as usize % 3]).collect();
-    let rows = Rows { texts: Texts { encodings: texts(60), starts: None }, targets: Targets::Numbers(numbers) };
+    let rows =
+        Rows { texts: Texts { encodings: texts(60), starts: None }, targets: Targets::Numbers(numbers) };
     fit(&mut network, &Context::default(), &rows, Some(&rows), &settings(30), None, &mut Silent).unwrap();
     let out = logits(&network, &Context::default(), &rows.texts, &mut |_| ()).unwrap();
     let loss = filbert_train::mean_loss(&out, &rows.targets);
@@ -59,12 +60,12 @@ fn a_weight_of_a_class_is_that_many_of_its_rows() {
     let context = Context::default();
     let rows = rows(2);
     let part = |indices: &[usize]| {
-        let network = tiny(Pooling::Pooler, Freeze::None);
+        let network = tiny(Pooling::Pooler, &Freeze::None);
         let encodings = indices.iter().map(|&i| &rows.texts.encodings[i]);
         (Input::Tokens(Batch::new(network.architecture, encodings)), rows.targets.pick(indices))
     };
     let after = |indices: &[usize], weights: Option<Vec<f32>>| {
-        let mut network = tiny(Pooling::Pooler, Freeze::None);
+        let mut network = tiny(Pooling::Pooler, &Freeze::None);
         let objective = Objective { weights, ..Objective::default() };
         let settings = Settings { objective, warmup: filbert_train::Warmup::Steps(0), ..settings(1) };
         let (input, targets) = part(indices);
@@ -85,7 +86,8 @@ fn a_weight_of_a_class_is_that_many_of_its_rows() {
 fn a_text_in_windows_has_the_mean_of_their_logits_in_training_too() {
     let mut network = network(2);
     let context = Context::default();
-    let windows: Vec<Vec<Encoding>> = texts(12).chunks(3).map(|c| c[..1 + c[0].ids[1] as usize % 3].to_vec()).collect();
+    let windows: Vec<Vec<Encoding>> =
+        texts(12).chunks(3).map(|c| c[..=c[0].ids[1] as usize % 3].to_vec()).collect();
     let texts = Texts::of_windows(windows.clone());
     assert!(texts.starts.is_some());
     let all = logits(&network, &context, &texts, &mut |_| ()).unwrap();
@@ -117,7 +119,11 @@ fn a_merged_adapter_answers_as_the_adapter_did() {
     network.add_lora(&lora, 7).unwrap();
     let rows = Rows::new(texts(40), (0..40).map(|i| u32::from(i % 3 == 0)).collect());
     let untouched = logits(&network, &context, &rows.texts, &mut |_| ()).unwrap();
-    assert_eq!(untouched, logits(&untrained, &context, &rows.texts, &mut |_| ()).unwrap(), "B is zero at first");
+    assert_eq!(
+        untouched,
+        logits(&untrained, &context, &rows.texts, &mut |_| ()).unwrap(),
+        "B is zero at first"
+    );
     fit(&mut network, &context, &rows, None, &settings(20), None, &mut Silent).unwrap();
     let adapted = logits(&network, &context, &rows.texts, &mut |_| ()).unwrap();
     assert!(filbert_train::accuracy(&adapted, &rows.targets).unwrap() > 0.9);

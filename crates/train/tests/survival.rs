@@ -19,6 +19,7 @@ fn checkpoints(folder: &Path, steps: u64, resume: bool) -> Checkpoints {
         folder: folder.to_path_buf(),
         every: Every::Steps(steps),
         resume,
+        keep_last: false,
         identity: json!({"rows": "these", "model": "tiny"}),
         record: json!({"epochs": 3}),
     }
@@ -41,7 +42,7 @@ fn bits(network: &Network) -> Vec<u32> {
 }
 
 fn run(freeze: &Freeze, checkpoints: Option<&Checkpoints>, stop: usize) -> Result<(Network, Fitted), Error> {
-    let mut network = tiny(Pooling::Pooler, freeze.clone());
+    let mut network = tiny(Pooling::Pooler, freeze);
     let (train, valid): (Rows, Rows) = (rows(22), rows(7));
     let context = Context::default();
     let fitted =
@@ -69,7 +70,8 @@ fn stopped_anywhere_it_ends_with_the_same_bits() {
             assert!(bits(&again) == wanted, "{freeze:?}, stopped after {stops:?}");
             assert_eq!(resumed.best_epoch, fitted.best_epoch);
             assert_eq!(resumed.resumed_at, Some(stops.iter().sum::<usize>() as u64));
-            let losses = |f: &Fitted| f.epochs.iter().map(|e| (e.train_loss, e.valid_loss)).collect::<Vec<_>>();
+            let losses =
+                |f: &Fitted| f.epochs.iter().map(|e| (e.train_loss, e.valid_loss)).collect::<Vec<_>>();
             assert_eq!(losses(&resumed), losses(&fitted), "{freeze:?}, stopped after {stops:?}");
         }
     }
@@ -81,7 +83,8 @@ fn a_damaged_checkpoint_gives_way_to_the_one_before() {
     let folder = tempfile::tempdir().unwrap();
     run(&Freeze::None, Some(&checkpoints(folder.path(), 2, false)), 9).unwrap_err();
     let files = || {
-        let mut files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().path()).collect();
+        let mut files: Vec<_> =
+            std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().path()).collect();
         files.sort();
         files
     };
@@ -101,7 +104,8 @@ fn a_damaged_checkpoint_gives_way_to_the_one_before() {
     }
     let before = files().remove(0);
     std::fs::write(&before, b"x").unwrap();
-    let error = run(&Freeze::None, Some(&checkpoints(folder.path(), 1_000, true)), 9).unwrap_err().to_string();
+    let error =
+        run(&Freeze::None, Some(&checkpoints(folder.path(), 1_000, true)), 9).unwrap_err().to_string();
     assert!(error.contains("no whole checkpoint") && error.contains("step-"), "{error}");
 }
 
@@ -114,7 +118,8 @@ fn another_runs_checkpoint_is_refused() {
     other.identity["rows"] = json!("others");
     let error = run(&Freeze::None, Some(&other), 5).unwrap_err().to_string();
     assert!(error.contains("another run: rows differs"), "{error}");
-    let error = run(&Freeze::Layers(1), Some(&checkpoints(folder.path(), 2, true)), 5).unwrap_err().to_string();
+    let error =
+        run(&Freeze::Layers(1), Some(&checkpoints(folder.path(), 2, true)), 5).unwrap_err().to_string();
     assert!(error.contains("other parameters"), "{error}");
 }
 
@@ -130,7 +135,7 @@ fn a_checkpoint_that_cannot_be_written_is_told_and_training_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("in the way");
     std::fs::write(&file, b"").unwrap();
-    let mut network = tiny(Pooling::Pooler, Freeze::None);
+    let mut network = tiny(Pooling::Pooler, &Freeze::None);
     let mut told = Told::default();
     let checkpoints = checkpoints(&file.join("below"), 2, false);
     let context = Context::default();

@@ -27,7 +27,10 @@ pub(super) fn parse_freeze(text: &str) -> Result<filbert::Freeze, String> {
         Some(("layers", n)) => {
             n.parse().map(Freeze::Layers).map_err(|_| format!("{n:?} is not a number of layers"))
         }
-        _ => Err("one of none, trunk, embeddings, layers:N".to_owned()),
+        Some(("names", patterns)) if !patterns.is_empty() => {
+            Ok(Freeze::Names(patterns.split(',').map(str::to_owned).collect()))
+        }
+        _ => Err("one of none, trunk, embeddings, layers:N, names:PATTERN,...".to_owned()),
     }
 }
 
@@ -39,12 +42,89 @@ pub(super) fn parse_warmup(text: &str) -> Result<filbert::Warmup, String> {
     }
 }
 
+pub(super) fn parse_task(text: &str) -> Result<filbert::Task, String> {
+    text.parse().map_err(|e: filbert_data::Error| e.to_string())
+}
+
+pub(super) fn parse_select(text: &str) -> Result<filbert::Select, String> {
+    text.parse()
+}
+
+pub(super) fn parse_windows(text: &str) -> Result<filbert::Windows, String> {
+    /// Windows of one text, where no number is given.
+    const MOST: usize = 16;
+    let (overlap, most) = text.split_once(':').map_or((text, None), |(overlap, most)| (overlap, Some(most)));
+    let number = |text: &str| {
+        text.parse::<usize>()
+            .map_err(|_| format!("{text:?} is no whole number; it is OVERLAP or OVERLAP:MOST"))
+    };
+    Ok(filbert::Windows { overlap: number(overlap)?, most: most.map_or(Ok(MOST), number)? })
+}
+
+pub(super) fn parse_class_weights(text: &str) -> Result<filbert::ClassWeights, String> {
+    use filbert::ClassWeights;
+    if text == "balanced" {
+        return Ok(ClassWeights::Balanced);
+    }
+    let weight = |part: &str| {
+        // A label may have an equals sign, a weight has none.
+        let (label, weight) = part.rsplit_once('=')?;
+        Some((label.to_owned(), weight.parse::<f32>().ok().filter(|w| *w > 0.0 && w.is_finite())?))
+    };
+    let weights: Option<Vec<_>> = text.split(',').map(weight).collect();
+    weights
+        .map(ClassWeights::Given)
+        .ok_or_else(|| "balanced, or LABEL=WEIGHT,... with weights above 0".to_owned())
+}
+
+/// How often checkpoints are written; none for never.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CheckpointEvery(pub(crate) Option<filbert::Every>);
+
+pub(super) fn parse_every(text: &str) -> Result<CheckpointEvery, String> {
+    use std::time::Duration;
+    if text == "off" {
+        return Ok(CheckpointEvery(None));
+    }
+    let positive = |digits: &str| digits.parse::<u64>().ok().filter(|&n| n > 0 && n <= 1 << 40);
+    let seconds = |digits: &str, each: u64| positive(digits).map(|n| Duration::from_secs(n * each));
+    let time = text.strip_suffix('s').and_then(|n| seconds(n, 1));
+    let time = time.or_else(|| text.strip_suffix('m').and_then(|n| seconds(n, 60)));
+    let time = time.or_else(|| text.strip_suffix('h').and_then(|n| seconds(n, 3_600)));
+    let every = time.map(filbert::Every::Time).or_else(|| positive(text).map(filbert::Every::Steps));
+    every
+        .map(|every| CheckpointEvery(Some(every)))
+        .ok_or_else(|| "a time such as 5m, 90s or 1h, a number of updates, or off".to_owned())
+}
+
 pub(super) fn parse_format(text: &str) -> Result<filbert_data::Format, String> {
     text.parse().map_err(|e: filbert_data::Error| e.to_string())
 }
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn times_windows_and_weights() {
+        use filbert::{ClassWeights, Every, Windows};
+        use std::time::Duration;
+        let every = |text| super::parse_every(text).map(|e| e.0);
+        assert_eq!(every("90s"), Ok(Some(Every::Time(Duration::from_secs(90)))));
+        assert_eq!(every("2h"), Ok(Some(Every::Time(Duration::from_hours(2)))));
+        assert_eq!(every("7"), Ok(Some(Every::Steps(7))));
+        assert_eq!(every("off"), Ok(None));
+        for bad in ["", "s", "0", "0s", "-1", "5d", "99999999999999999999h", "é"] {
+            assert!(every(bad).is_err(), "{bad}");
+        }
+        assert_eq!(super::parse_windows("32"), Ok(Windows { overlap: 32, most: 16 }));
+        assert_eq!(super::parse_windows("0:4"), Ok(Windows { overlap: 0, most: 4 }));
+        assert!(super::parse_windows("a").is_err() && super::parse_windows("1:").is_err());
+        let given = ClassWeights::Given(vec![("a=b".to_owned(), 2.0), ("c".to_owned(), 0.5)]);
+        assert_eq!(super::parse_class_weights("a=b=2,c=0.5"), Ok(given));
+        for bad in ["", "a", "a=0", "a=x", "a=inf", "=", "a=1,"] {
+            assert!(super::parse_class_weights(bad).is_err(), "{bad}");
+        }
+    }
+
     #[test]
     fn warmups_are_shares_or_steps() {
         use filbert::Warmup;

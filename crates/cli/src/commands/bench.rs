@@ -44,20 +44,21 @@ fn file(args: &BenchArgs, common: &Common) -> Result<()> {
     let start = Instant::now();
     let encodings = classifier.encode(&texts, pairs.as_deref())?;
     let tokenize = start.elapsed().as_secs_f64();
-    let tokens: usize = encodings.iter().map(|e| e.ids.len()).sum();
+    let tokens: usize = encodings.encodings.iter().map(|e| e.ids.len()).sum();
 
     progress.stage("classifying");
     // The first rows warm caches and buffers up.
-    classifier.probabilities(&encodings[..encodings.len().min(128)], &mut |_| ())?;
+    classifier.probabilities(&encodings.first(128), &mut |_| ())?;
     let start = Instant::now();
     classifier.probabilities(&encodings, &mut |n| progress.rows(n, encodings.len()))?;
     let seconds = start.elapsed().as_secs_f64();
 
     progress.stage("one row at a time");
     let mut singles = Vec::new();
-    for encoding in encodings.iter().take(args.single) {
+    for text in 0..encodings.len().min(args.single) {
+        let text = encodings.pick(&[text]);
         let start = Instant::now();
-        classifier.probabilities(std::slice::from_ref(encoding), &mut |_| ())?;
+        classifier.probabilities(&text, &mut |_| ())?;
         singles.push(start.elapsed().as_secs_f64() * 1e3);
     }
     drop(progress);

@@ -33,7 +33,7 @@ pub(crate) fn run(args: &EvalArgs, common: &Common) -> Result<()> {
     if common.json {
         return output::print_json(&json);
     }
-    output::print(&output::report(&args.data.display().to_string(), &evaluation.report))?;
+    output::print(&output::measure(&args.data.display().to_string(), &evaluation.report))?;
     if let Some(out) = &args.out {
         output::print(&format!("written: {}\n", out.join("metrics.json").display()))?;
     }

@@ -7,6 +7,7 @@ pub(crate) mod generate;
 pub(crate) mod inspect;
 pub(crate) mod predict;
 pub(crate) mod pull;
+mod summary;
 pub(crate) mod train;
 
 use anyhow::Result;

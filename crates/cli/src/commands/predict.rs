@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use filbert::{Classifier, Prediction, Watch};
+use filbert::{Classifier, Prediction, ProblemType, Watch};
 use filbert_data::{Format, Reader, Record, find_columns};
 use serde_json::{Map, Value, json};
 
@@ -14,6 +14,7 @@ use super::load;
 use crate::args::{Common, OutputFormat, PredictArgs};
 use crate::output;
 use crate::progress::Progress;
+use crate::signals;
 use write::{Layout, RowWriter};
 
 /// Rows that are read, classified and written together.
@@ -53,8 +54,12 @@ fn texts(args: &PredictArgs, common: &Common, classifier: &Classifier) -> Result
     let mut out = String::new();
     for (text, p) in args.texts.iter().zip(&predictions) {
         let cut = if p.truncated { "  (cut to the model's longest length)" } else { "" };
-        let label = output::shown(&p.label, 40);
-        let _ = writeln!(out, "{label}  {:.4}  {}{cut}", p.score, output::shown(text, 120));
+        let label = match classifier.task() {
+            ProblemType::Regression => String::new(),
+            ProblemType::MultiLabel if p.labels.is_empty() => "(none)  ".to_owned(),
+            _ => format!("{}  ", output::shown(&p.label, 80)),
+        };
+        let _ = writeln!(out, "{label}{:.4}  {}{cut}", p.score, output::shown(text, 120));
     }
     output::print(&out)
 }
@@ -63,11 +68,20 @@ fn texts(args: &PredictArgs, common: &Common, classifier: &Classifier) -> Result
 fn answer(classifier: &Classifier, p: &Prediction) -> Map<String, Value> {
     let probabilities: Map<String, Value> =
         classifier.labels().iter().cloned().zip(p.probabilities.iter().map(|&p| json!(p))).collect();
-    Map::from_iter([
-        ("label".to_owned(), json!(p.label)),
-        ("score".to_owned(), json!(p.score)),
-        ("probabilities".to_owned(), Value::Object(probabilities)),
-    ])
+    let names: Vec<&String> = p.labels.iter().map(|&label| &classifier.labels()[label]).collect();
+    match classifier.task() {
+        ProblemType::Regression => Map::from_iter([("value".to_owned(), json!(p.score))]),
+        ProblemType::MultiLabel => Map::from_iter([
+            ("labels".to_owned(), json!(names)),
+            ("score".to_owned(), json!(p.score)),
+            ("probabilities".to_owned(), Value::Object(probabilities)),
+        ]),
+        _ => Map::from_iter([
+            ("label".to_owned(), json!(p.label)),
+            ("score".to_owned(), json!(p.score)),
+            ("probabilities".to_owned(), Value::Object(probabilities)),
+        ]),
+    }
 }
 
 fn file(
@@ -94,7 +108,7 @@ fn file(
     for note in &columns.notes {
         progress.note(note);
     }
-    let layout = Layout::new(reader.columns(), classifier.labels(), format, args.raw);
+    let layout = Layout::new(reader.columns(), classifier, format, args.raw);
     let mut writer = RowWriter::new(target.open()?, layout).with_context(|| target.failed())?;
     let (mut rows, mut cut) = (0usize, 0usize);
     let start = std::time::Instant::now();
@@ -103,6 +117,9 @@ fn file(
         for (record, prediction) in chunk.iter().zip(&predictions) {
             cut += usize::from(prediction.truncated);
             writer.row(reader.columns(), record, prediction).with_context(|| target.failed())?;
+        }
+        if signals::caught() {
+            bail!("interrupted after {rows} rows; nothing was written to the output");
         }
         rows += chunk.len();
         progress.rows(rows, 0);

@@ -1,26 +1,108 @@
 //! `filbert train`.
 
-use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
-use filbert::{Metrics, Options, Trained, Trainer, Watch};
-use serde_json::json;
+use anyhow::{Context as _, Result, bail};
+use clap::{ArgMatches, CommandFactory};
+use filbert::{Checkpointing, ClassWeights, Lora, Options, Trainer, Watch};
+use filbert_model::folder::{FilbertJson, SaveFolder, sha256_file};
+use filbert_model::safetensors::WEIGHTS_FILE;
+use serde_json::{Value, json};
 
 use super::resolve;
-use crate::args::{Common, TrainArgs};
+use super::summary::summary;
+use crate::args::{Cli, Common, TrainArgs};
 use crate::memory::peak_mb;
-use crate::output;
 use crate::progress::Progress;
+use crate::{config, output};
 
-pub(crate) fn run(args: &TrainArgs, common: &Common) -> Result<()> {
+pub(crate) fn run(args: &TrainArgs, common: &Common, matches: &ArgMatches) -> Result<()> {
+    let root = Cli::command();
+    let command = root.find_subcommand("train").context("the verb exists")?;
+    let matches = matches.subcommand_matches("train").context("the verb was typed")?;
+    if args.print_config {
+        return output::print(&config::print(command, matches));
+    }
     let mut progress = Progress::new(common);
+    let out = args.out.as_deref().context("--out says which folder to write")?;
     // An output that cannot be written is refused before minutes are spent.
-    drop(filbert_model::folder::SaveFolder::create(&args.out, args.force)?);
+    drop(SaveFolder::create(out, args.force)?);
+    if let Some(adapter) = &args.adapter_out {
+        drop(SaveFolder::create_adapter(adapter, args.force)?);
+    }
+    let repeated = args.repeat.as_deref().map(|model| repeated(model, args)).transpose()?;
     let model = resolve(&args.model, &mut progress)?;
     progress.note(&format!("model: {}", model.source));
 
-    let mut trainer = Trainer::new(&model.folder).named(&model.source).options(options(args));
+    let mut options = options(args, out);
+    options.record = config::settings(command, matches);
+    let settings = options.settings();
+    if let Some(record) = options.record.as_object_mut() {
+        // Defaults that depend on other settings are kept as they were.
+        record.insert("epochs".to_owned(), json!(settings.epochs));
+        record.insert("lr".to_owned(), json!(settings.learning_rate.to_string()));
+    }
+    let trained = trainer(args, options, &model.folder, &model.source).fit_watched(&mut progress)?;
+    progress.stage("saving");
+    trained.save(out, args.force).with_context(|| saving_failed(args, out))?;
+    if let Some(adapter) = &args.adapter_out {
+        trained.save_adapter(adapter, args.force)?;
+    }
+    // The model is whole on disk: nothing is left to go on with.
+    let _ = std::fs::remove_dir_all(checkpoint_folder(out));
+    if let Some(recorded) = &repeated {
+        let same = sha256_file(&out.join(WEIGHTS_FILE))? == *recorded;
+        progress.note(if same {
+            "the weights are those of the run that was repeated, bit for bit"
+        } else {
+            "the weights differ from those of the run that was repeated: another version, processor or setting"
+        });
+    }
+    drop(progress);
+
+    if common.json {
+        let mut all = trained.metrics().to_json();
+        all["out"] = json!(out.display().to_string());
+        all["peak_memory_mb"] = json!(peak_mb());
+        return output::print_json(&all);
+    }
+    output::print(&summary(&trained, out))
+}
+
+/// What a failed save says beside its reason.
+fn saving_failed(args: &TrainArgs, out: &Path) -> String {
+    let kept = args.checkpoint_every.0.is_some() && checkpoint_folder(out).is_dir();
+    let rest = if kept { "; the checkpoint beside it is kept: make room and use --resume" } else { "" };
+    format!("cannot save {}{rest}", out.display())
+}
+
+/// Where checkpoints of a run that writes `out` lie.
+pub(crate) fn checkpoint_folder(out: &Path) -> PathBuf {
+    let mut name = out.file_name().unwrap_or_default().to_os_string();
+    name.push(".checkpoint");
+    out.with_file_name(name)
+}
+
+/// The recorded hash of a model's weights, where the rows it was trained on are still the same.
+fn repeated(model: &Path, args: &TrainArgs) -> Result<String> {
+    let filbert = FilbertJson::load(model)?.context("the folder was read before")?;
+    let file = args.data.as_ref().or(args.train.as_ref());
+    let recorded = filbert.training["train"]["sha256"].as_str().unwrap_or_default();
+    if let Some(file) = file {
+        let found = sha256_file(file)?;
+        if found != recorded {
+            bail!(
+                "{}: not the rows that {} was trained on: their hash differs",
+                file.display(),
+                model.display()
+            );
+        }
+    }
+    Ok(filbert.files.get(WEIGHTS_FILE).cloned().unwrap_or_default())
+}
+
+fn trainer(args: &TrainArgs, options: Options, folder: &Path, name: &str) -> Trainer {
+    let mut trainer = Trainer::new(folder).named(name).options(options);
     if let Some(data) = &args.data {
         trainer = trainer.data(data, &args.split);
     }
@@ -33,29 +115,27 @@ pub(crate) fn run(args: &TrainArgs, common: &Common) -> Result<()> {
     if let Some(test) = &args.test {
         trainer = trainer.test(test);
     }
-    let trained = trainer.fit_watched(&mut progress)?;
-    progress.stage("saving");
-    trained.save(&args.out, args.force)?;
-    drop(progress);
-
-    if common.json {
-        let mut all = trained.metrics().to_json();
-        all["out"] = json!(args.out.display().to_string());
-        all["peak_memory_mb"] = json!(peak_mb());
-        return output::print_json(&all);
-    }
-    output::print(&summary(&trained, args))
+    trainer
 }
 
 /// What the arguments mean.
-fn options(args: &TrainArgs) -> Options {
-    Options {
+fn options(args: &TrainArgs, out: &Path) -> Options {
+    let mut options = Options {
         text: args.text.clone(),
         label: args.label.clone(),
-        freeze: args.freeze,
+        task: args.task,
+        freeze: args.freeze.clone(),
+        lora: args.lora.map(|rank| Lora {
+            rank,
+            alpha: args.lora_alpha.unwrap_or(2.0 * rank as f32),
+            dropout: args.lora_dropout,
+            targets: args.lora_targets.clone(),
+        }),
         pooling: args.pooling.into(),
         epochs: args.epochs,
         learning_rate: args.lr,
+        head_rate: 1.0,
+        layer_decay: args.layer_decay,
         batch_size: args.batch_size,
         accumulate: args.accumulate,
         recompute: args.recompute,
@@ -65,6 +145,14 @@ fn options(args: &TrainArgs) -> Options {
             None => user_cache(),
         },
         max_length: args.max_length,
+        windows: args.windows,
+        class_weights: args.class_weights.clone().unwrap_or(ClassWeights::Equal),
+        label_smoothing: args.label_smoothing,
+        focal: args.focal,
+        select: args.select,
+        patience: args.patience,
+        seeds: args.seeds,
+        calibrate: !args.no_calibration,
         warmup: args.warmup,
         schedule: args.schedule.into(),
         weight_decay: args.weight_decay,
@@ -73,7 +161,18 @@ fn options(args: &TrainArgs) -> Options {
         precision: args.precision.into(),
         positive: args.positive.clone(),
         floor: !args.no_floor,
+        keep_adapter: args.adapter_out.is_some(),
+        checkpoints: args.checkpoint_every.0.map(|every| Checkpointing {
+            folder: checkpoint_folder(out),
+            every,
+            resume: args.resume,
+        }),
+        record: Value::Null,
+    };
+    if let Some(head) = args.head_lr {
+        options.head_rate = head / options.settings().learning_rate;
     }
+    options
 }
 
 /// The folder for what can be computed again, as the environment says: `$XDG_CACHE_HOME/filbert`, or below the home folder.
@@ -81,53 +180,4 @@ fn user_cache() -> Option<PathBuf> {
     let folder = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     let caches = folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")));
     caches.filter(|caches| caches.is_absolute()).map(|caches| caches.join("filbert"))
-}
-
-/// The cheap baseline beside the model, and whether it was beaten.
-fn floor(metrics: &Metrics) -> String {
-    let Some(floor) = &metrics.floor else { return String::new() };
-    let (name, ours, theirs) = match (&metrics.test, &floor.test, &metrics.valid, &floor.valid) {
-        (Some(ours), Some(theirs), ..) => ("test", ours, theirs),
-        (_, _, Some(ours), Some(theirs)) => ("validation", ours, theirs),
-        _ => return String::new(),
-    };
-    let (ours, theirs) = (&ours.metrics, &theirs.metrics);
-    let mut out = format!("the floor, character n-grams and logistic regression, {name} rows\n");
-    let _ = writeln!(out, "  {:<18}{}", "accuracy", output::estimate(&theirs.accuracy));
-    if let Some(auc) = &theirs.auc {
-        let _ = writeln!(out, "  {:<18}{}", "AUC", output::estimate(auc));
-    }
-    if ours.accuracy.value <= theirs.accuracy.value {
-        out.push_str("  note: the model is not more accurate than this floor, which fits in seconds\n");
-    }
-    out.push('\n');
-    out
-}
-
-fn summary(trained: &Trained, args: &TrainArgs) -> String {
-    let metrics = trained.metrics();
-    let mut out = String::from("\n");
-    if let Some(report) = &metrics.valid {
-        out.push_str(&output::report("validation", report));
-        out.push('\n');
-    }
-    if let Some(report) = &metrics.test {
-        out.push_str(&output::report("test", report));
-        out.push('\n');
-    }
-    out.push_str(&floor(metrics));
-    let timing = &metrics.timing;
-    let _ = write!(
-        out,
-        "trained in {:.1} s ({:.0} rows/s), {:.1} s in all",
-        timing.train_seconds, timing.train_rows_per_second, timing.total_seconds
-    );
-    if let Some(peak) = peak_mb() {
-        let _ = write!(out, ", {peak:.0} MB at most");
-    }
-    let folder = args.out.display();
-    let _ = write!(out, "\nepoch {} of {} was kept", metrics.best_epoch, metrics.epochs.len());
-    let _ =
-        write!(out, "\nmodel folder: {folder}\n\ntry it: filbert predict --model {folder} \"some text\"\n");
-    out
 }

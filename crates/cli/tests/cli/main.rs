@@ -3,4 +3,5 @@
 mod common;
 mod refusals;
 mod speed;
+mod survival;
 mod verbs;

@@ -20,13 +20,7 @@ impl Tape<'_> {
     ///
     /// # Errors
     /// If the shapes differ.
-    pub fn add_scaled(
-        &mut self,
-        a: &Var,
-        b: &Var,
-        scale: f32,
-        activation: Activation,
-    ) -> Result<Var, Error> {
+    pub fn add_scaled(&mut self, a: &Var, b: &Var, scale: f32, activation: Activation) -> Result<Var, Error> {
         let _timer = self.time("sum");
         let (rows, width) = (a.value.rows(), a.value.cols());
         if (b.value.rows(), b.value.cols()) != (rows, width) {

@@ -29,7 +29,7 @@ impl Linear {
     }
 }
 
-/// A low-rank adapter (LoRA, Hu et al. 2021): scale · (x · downᵀ) · upᵀ is added to the layer's product.
+/// A low-rank adapter (Hu et al. 2021, `LoRA`): scale · (x · downᵀ) · upᵀ is added to the layer's product.
 #[derive(Clone, Copy, Debug)]
 pub struct Adapter {
     /// A, `[rank, inputs]`.

@@ -110,8 +110,7 @@ impl Tape<'_> {
         check(targets, how, (rows, columns))?;
         let mut values = self.context.scratch(rows, columns);
         let mut losses = vec![0.0; rows];
-        let shape =
-            LossShape { weights: how.weights.as_deref(), smoothing: how.smoothing, focal: how.focal };
+        let shape = LossShape { weights: how.weights.as_deref(), smoothing: how.smoothing, focal: how.focal };
         let mut labels = None;
         match targets {
             Targets::Classes(classes) if how.is_plain() => {

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::files::{is_plain_name, parse_object, read_if_present};
 use crate::error::{Error, Result};
+use crate::tokenizer::{MAX_WINDOWS, Windows};
 
 /// The file's name in a model folder.
 pub const FILBERT_FILE: &str = "filbert.json";
@@ -54,6 +55,9 @@ pub struct FilbertJson {
     pub label_column: Option<String>,
     /// Longest row in tokens, special tokens included.
     pub max_length: Option<usize>,
+    /// How longer texts are cut into several rows, whose logits are averaged; texts are cut off where there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub windows: Option<Windows>,
     /// How a row's token vectors become one.
     pub pooling: Pooling,
     /// The label that counts as positive in binary metrics.
@@ -78,6 +82,7 @@ impl Default for FilbertJson {
             text_columns: Vec::new(),
             label_column: None,
             max_length: None,
+            windows: None,
             pooling: Pooling::default(),
             positive_label: None,
             labels: Vec::new(),
@@ -142,6 +147,9 @@ impl FilbertJson {
         }
         if self.max_length.is_some_and(|n| n == 0 || n > MAX_LENGTH) {
             return Some("max_length must be in 1 to 1048576");
+        }
+        if self.windows.is_some_and(|w| w.most == 0 || w.most > MAX_WINDOWS || w.overlap > MAX_LENGTH) {
+            return Some("windows must be 1 to 1024, with an overlap of at most 1048576 tokens");
         }
         if labels.windows(2).any(|w| w[0] == w[1]) {
             return Some("labels: a label occurs twice");

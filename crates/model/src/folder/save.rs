@@ -12,6 +12,7 @@ use super::files::{is_plain_name, sha256_file};
 use super::{FILBERT_FILE, FilbertJson};
 use crate::config::CONFIG_FILE;
 use crate::error::{Error, Result, io};
+use crate::lora::{ADAPTER_CONFIG, ADAPTER_WEIGHTS};
 use crate::safetensors::{INDEX_FILE, WEIGHTS_FILE};
 
 /// Names tried for a temporary folder.
@@ -26,7 +27,15 @@ pub struct SaveFolder {
     out: PathBuf,
     temporary: PathBuf,
     force: bool,
+    kind: Kind,
     committed: bool,
+}
+
+/// What a folder is recognized by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Model,
+    Adapter,
 }
 
 impl SaveFolder {
@@ -37,14 +46,26 @@ impl SaveFolder {
     /// [`Error::OutputProtected`], whatever `force` says, where `out` is the root, the current folder or one around
     /// it, a symbolic link, a file, or a folder that is not recognizably a model; I/O errors.
     pub fn create(out: &Path, force: bool) -> Result<Self> {
-        check_output(out, force)?;
+        Self::begin(out, force, Kind::Model)
+    }
+
+    /// The same for a folder that holds adapters alone: what it may replace is another such folder.
+    ///
+    /// # Errors
+    /// As for [`create`](Self::create).
+    pub fn create_adapter(out: &Path, force: bool) -> Result<Self> {
+        Self::begin(out, force, Kind::Adapter)
+    }
+
+    fn begin(out: &Path, force: bool, kind: Kind) -> Result<Self> {
+        check_output(out, force, kind)?;
         let parent = parent(out);
         fs::create_dir_all(parent).map_err(io("create", parent))?;
         for attempt in 0..ATTEMPTS {
             let temporary = sibling(out, NEW, attempt);
             match fs::create_dir(&temporary) {
                 Ok(()) => {
-                    return Ok(Self { out: out.to_path_buf(), temporary, force, committed: false });
+                    return Ok(Self { out: out.to_path_buf(), temporary, force, kind, committed: false });
                 }
                 Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
                 Err(e) => return Err(io("create", &temporary)(e)),
@@ -113,7 +134,7 @@ impl SaveFolder {
             File::open(&path).and_then(|f| f.sync_all()).map_err(io("flush", &path))?;
         }
         sync_folder(&self.temporary)?;
-        check_output(&self.out, self.force)?;
+        check_output(&self.out, self.force, self.kind)?;
         let old = self.set_old_aside()?;
         if let Err(e) = fs::rename(&self.temporary, &self.out) {
             if let Some(old) = &old {
@@ -204,7 +225,7 @@ fn sync_folder(folder: &Path) -> Result<()> {
 }
 
 /// Whether `out` may be written, and replaced where it exists.
-fn check_output(out: &Path, force: bool) -> Result<()> {
+fn check_output(out: &Path, force: bool, kind: Kind) -> Result<()> {
     let protected = |problem| Err(Error::OutputProtected { folder: out.to_path_buf(), problem });
     if !matches!(out.components().next_back(), Some(Component::Normal(_))) {
         return protected("the output must be a named folder, not the root, `.` or `..`");
@@ -235,7 +256,10 @@ fn check_output(out: &Path, force: bool) -> Result<()> {
     }
     // Many programs have a config.json; a model has weights beside it.
     let has = |name: &str| out.join(name).is_file();
-    let model = has(FILBERT_FILE) || (has(CONFIG_FILE) && (has(WEIGHTS_FILE) || has(INDEX_FILE)));
+    let model = match kind {
+        Kind::Model => has(FILBERT_FILE) || (has(CONFIG_FILE) && (has(WEIGHTS_FILE) || has(INDEX_FILE))),
+        Kind::Adapter => has(ADAPTER_CONFIG) && has(ADAPTER_WEIGHTS),
+    };
     if !model || out.join(".git").exists() {
         return protected("it does not look like a model folder; remove it yourself if it may go");
     }

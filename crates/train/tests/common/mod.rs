@@ -5,10 +5,10 @@ use std::path::Path;
 use filbert_model::{Encoding, Freeze, HeadSource, Network, Pooling};
 use filbert_train::Rows;
 
-pub(crate) fn tiny(pooling: Pooling, freeze: Freeze) -> Network {
+pub(crate) fn tiny(pooling: Pooling, freeze: &Freeze) -> Network {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/tests/golden/tiny");
     let (mut network, _) = Network::load(&folder, HeadSource::New { labels: 2, seed: 1 }, pooling).unwrap();
-    network.freeze(&freeze).unwrap();
+    network.freeze(freeze).unwrap();
     network
 }
 

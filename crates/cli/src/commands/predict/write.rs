@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::io::{BufWriter, Write};
 
 use anyhow::{Context, Result};
-use filbert::Prediction;
+use filbert::{Classifier, Prediction, ProblemType};
 use filbert_data::{Record, Value};
 use serde_json::{Map, json};
 
@@ -18,6 +18,7 @@ const PREFIX: &str = "filbert_";
 pub(super) struct Layout {
     format: OutputFormat,
     raw: bool,
+    task: ProblemType,
     labels: Vec<String>,
     columns: Vec<String>,
     /// Names of label, score and what follows.
@@ -25,16 +26,19 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    pub(super) fn new(columns: &[String], labels: &[String], format: OutputFormat, raw: bool) -> Self {
+    pub(super) fn new(columns: &[String], classifier: &Classifier, format: OutputFormat, raw: bool) -> Self {
+        let (labels, task) = (classifier.labels(), classifier.task());
+        let answer = if task == ProblemType::MultiLabel { "labels" } else { "label" };
         let own: Vec<String> = match format {
+            _ if task == ProblemType::Regression => vec!["value".to_owned()],
             OutputFormat::Csv => {
                 let probabilities = labels.iter().map(|label| format!("p_{label}"));
-                ["label", "score"].into_iter().map(str::to_owned).chain(probabilities).collect()
+                [answer, "score"].into_iter().map(str::to_owned).chain(probabilities).collect()
             }
-            OutputFormat::Jsonl => ["label", "score", "probabilities"].map(str::to_owned).to_vec(),
+            OutputFormat::Jsonl => [answer, "score", "probabilities"].map(str::to_owned).to_vec(),
         };
         let names = own.into_iter().map(|name| unclashed(name, columns)).collect();
-        Self { format, raw, labels: labels.to_vec(), columns: columns.to_vec(), names }
+        Self { format, raw, task, labels: labels.to_vec(), columns: columns.to_vec(), names }
     }
 }
 
@@ -79,7 +83,9 @@ impl RowWriter {
                     let text = record.get(i).to_text().into_owned();
                     self.cell(&text);
                 }
-                self.cell(&prediction.label);
+                if self.layout.task != ProblemType::Regression {
+                    self.cell(&prediction.label);
+                }
                 self.number(prediction.score);
                 for &p in &prediction.probabilities {
                     self.number(p);
@@ -102,7 +108,14 @@ impl RowWriter {
                     .cloned()
                     .zip(prediction.probabilities.iter().map(|&p| json!(p)))
                     .collect();
-                let values = [json!(prediction.label), json!(prediction.score), json!(probabilities)];
+                let names: Vec<&String> = prediction.labels.iter().map(|&l| &self.layout.labels[l]).collect();
+                let values = match self.layout.task {
+                    ProblemType::Regression => vec![json!(prediction.score)],
+                    ProblemType::MultiLabel => {
+                        vec![json!(names), json!(prediction.score), json!(probabilities)]
+                    }
+                    _ => vec![json!(prediction.label), json!(prediction.score), json!(probabilities)],
+                };
                 for (name, value) in self.layout.names.iter().zip(values) {
                     row.insert(name.clone(), value);
                 }

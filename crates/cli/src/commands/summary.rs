@@ -1,0 +1,95 @@
+//! What `filbert train` prints at its end.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use filbert::{Measure, Metrics, SeedMetrics, Trained};
+
+use crate::memory::peak_mb;
+use crate::output;
+
+/// The figures of most seeds' tables.
+const SEED_FIGURES: [&str; 6] = ["accuracy", "auc", "macro_f1", "micro_f1", "rmse", "r2"];
+
+pub(super) fn summary(trained: &Trained, folder: &Path) -> String {
+    let metrics = trained.metrics();
+    let mut out = String::from("\n");
+    for (name, measure) in [("validation", &metrics.valid), ("test", &metrics.test)] {
+        if let Some(measure) = measure {
+            out.push_str(&output::measure(name, measure));
+            out.push('\n');
+        }
+    }
+    out.push_str(&floor(metrics));
+    out.push_str(&seeds(&metrics.seeds));
+    let timing = &metrics.timing;
+    let _ = write!(
+        out,
+        "trained in {:.1} s ({:.0} rows/s), {:.1} s in all",
+        timing.train_seconds, timing.train_rows_per_second, timing.total_seconds
+    );
+    if let Some(peak) = peak_mb() {
+        let _ = write!(out, ", {peak:.0} MB at most");
+    }
+    let folder = folder.display();
+    let _ = write!(out, "\nepoch {} of {} was kept", metrics.best_epoch, metrics.epochs.len());
+    let _ =
+        write!(out, "\nmodel folder: {folder}\n\ntry it: filbert predict --model {folder} \"some text\"\n");
+    out
+}
+
+/// The cheap baseline beside the model, and whether it was beaten.
+fn floor(metrics: &Metrics) -> String {
+    let Some(floor) = &metrics.floor else { return String::new() };
+    let (name, ours, theirs) = match (&metrics.test, &floor.test, &metrics.valid, &floor.valid) {
+        (Some(ours), Some(theirs), ..) => ("test", ours, theirs),
+        (_, _, Some(ours), Some(theirs)) => ("validation", ours, theirs),
+        _ => return String::new(),
+    };
+    let mut out = format!("the floor, character n-grams and logistic regression, {name} rows\n");
+    let mut line = |name: &str, e: Option<&filbert_eval::Estimate>| {
+        if let Some(e) = e {
+            let _ = writeln!(out, "  {name:<18}{}", output::estimate(e));
+        }
+    };
+    line("accuracy", theirs.accuracy());
+    line("AUC", theirs.single().and_then(|r| r.metrics.auc.as_ref()));
+    let value = |m: &Measure| m.accuracy().map(|a| a.value);
+    if value(ours) <= value(theirs) {
+        out.push_str("  note: the model is not more accurate than this floor, which fits in seconds\n");
+    }
+    out.push('\n');
+    out
+}
+
+/// Mean and standard deviation over several seeds.
+fn seeds(seeds: &[SeedMetrics]) -> String {
+    let mut out = String::new();
+    if seeds.is_empty() {
+        return out;
+    }
+    let _ = writeln!(out, "{} seeds, mean and standard deviation", seeds.len());
+    for (split, values) in [
+        ("validation", seeds.iter().map(|s| &s.valid).collect::<Vec<_>>()),
+        ("test", seeds.iter().map(|s| &s.test).collect::<Vec<_>>()),
+    ] {
+        for figure in SEED_FIGURES {
+            let found: Option<Vec<f64>> = values.iter().map(|v| v.as_ref()?.get(figure).copied()).collect();
+            if let Some(found) = found {
+                let (mean, deviation) = mean_and_deviation(&found);
+                let name = format!("{split} {}", figure.replace('_', " "));
+                let _ = writeln!(out, "  {name:<22}{mean:.4} ± {deviation:.4}");
+            }
+        }
+    }
+    out.push('\n');
+    out
+}
+
+/// Mean and sample standard deviation; the latter 0 for a single value.
+fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let squares: f64 = values.iter().map(|x| (x - mean).powi(2)).sum();
+    (mean, if values.len() > 1 { (squares / (n - 1.0)).sqrt() } else { 0.0 })
+}

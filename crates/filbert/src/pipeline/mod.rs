@@ -1,0 +1,174 @@
+//! The pipeline of a training run, from files to a measured classifier, and the folder it is saved as.
+
+mod record;
+mod save;
+mod setup;
+mod tell;
+
+use std::time::Instant;
+
+use filbert_engine::Context;
+use filbert_model::Network;
+use filbert_train::{Checkpoints, Fitted, Rows, fit};
+
+pub(crate) use save::{save, save_adapter};
+pub(crate) use setup::Setup;
+use tell::Recorder;
+
+use crate::measure::Measure;
+use crate::metrics::{PerEpoch, SeedMetrics};
+use crate::watch::Watched;
+use crate::{Error, Metrics, RowCounts, Timing, Trained, Trainer, Watch};
+
+/// One seed's run.
+struct Seeded {
+    seed: u64,
+    fitted: Fitted,
+    network: Network,
+    /// The network with its adapters, where they are wanted.
+    adapter: Option<Network>,
+}
+
+pub(crate) fn run(job: &Trainer, watch: &mut dyn Watch) -> Result<Trained, Error> {
+    let start = Instant::now();
+    let mut watch = Recorder::new(watch);
+    let options = &job.options;
+    options.check()?;
+
+    // 1. Rows, model and tokens.
+    let mut setup = Setup::new(job, &mut watch)?;
+
+    // 2. Training, once for each seed. The validation rows choose among them.
+    let mut seeds = Vec::new();
+    let mut best: Option<Seeded> = None;
+    let mut context = Context::default();
+    for seed in (options.seed..).take(options.seeds) {
+        watch.stage(&if options.seeds == 1 {
+            "training".to_owned()
+        } else {
+            format!("training, seed {seed}")
+        });
+        let (run_context, run) = train(job, &mut setup, seed, &mut watch)?;
+        context = run_context;
+        if options.seeds > 1 {
+            seeds.push(measure_seed(&mut setup, &run, &mut watch)?);
+        }
+        let figure = |run: &Seeded| run.fitted.best_figure();
+        if best.as_ref().is_none_or(|best| options.select.is_better(figure(&run), figure(best))) {
+            best = Some(run);
+        }
+    }
+    let Some(Seeded { seed, fitted, network, adapter }) = best else {
+        return Err(Error::Usage("--seeds must be 1 or more"));
+    };
+    if options.seeds > 1 {
+        watch.note(&format!("seed {seed} was kept, the best on validation rows"));
+    }
+    setup.classifier.network = network;
+
+    // 3. Measuring, in f32 as `predict` and `eval` compute. Nothing before this looked at how the model answers the test rows.
+    let valid = setup.measure(setup.valid.as_ref(), "validation", &mut watch)?;
+    let test = setup.measure(setup.test.as_ref(), "test", &mut watch)?;
+    let floor = crate::floor::measure(&setup, options, &mut watch)?;
+
+    setup.classifier.settings.training =
+        record::record(job, &setup, &fitted, (seed, context.precision().name()));
+    let len = |rows: &Option<Rows>| rows.as_ref().map_or(0, Rows::len);
+    let counts = RowCounts { train: setup.train.len(), valid: len(&setup.valid), test: len(&setup.test) };
+    let epochs = fitted.epochs.len();
+    let metrics = Metrics {
+        rows: counts,
+        test,
+        valid,
+        floor,
+        seeds,
+        timing: Timing {
+            train_seconds: fitted.seconds,
+            total_seconds: start.elapsed().as_secs_f64(),
+            train_rows_per_second: (setup.train.len() * epochs) as f64 / fitted.seconds.max(1e-9),
+        },
+        precision: context.precision().name().to_owned(),
+        measured_precision: setup.classifier.precision().0.to_owned(),
+        kernel: context.kernel().to_owned(),
+        threads: filbert_train::threads(),
+        seed,
+        best_epoch: fitted.best_epoch,
+        epochs: fitted.epochs.iter().map(PerEpoch::from).collect(),
+        notes: watch.into_notes(),
+    };
+    Ok(Trained { classifier: setup.classifier, metrics, adapter, lora: options.lora.clone() })
+}
+
+/// Trains the model with one seed and makes it one that answers in the task's own terms.
+fn train(
+    job: &Trainer,
+    setup: &mut Setup,
+    seed: u64,
+    watch: &mut Recorder<'_>,
+) -> Result<(Context, Seeded), Error> {
+    let options = &job.options;
+    let mut settings = options.settings();
+    settings.seed = seed;
+    settings.objective.weights = setup.class_weights(&options.class_weights)?;
+    settings.check()?;
+    let mut network = setup.network(job, seed)?;
+    let (context, _) = options.precision.context()?;
+    let context = context.with_recompute(options.recompute);
+    let checkpoints = options.checkpoints.as_ref().map(|wanted| {
+        let folder = if options.seeds > 1 {
+            wanted.folder.join(format!("seed-{seed}"))
+        } else {
+            wanted.folder.clone()
+        };
+        Checkpoints {
+            // A seed that was not reached starts anew.
+            resume: wanted.resume && (options.seeds == 1 || folder.is_dir()),
+            folder,
+            every: wanted.every,
+            keep_last: options.seeds > 1,
+            identity: setup.identity(&network, &context, &settings),
+            record: options.record.clone(),
+        }
+    });
+    let (train, valid) = setup.training_rows();
+    let mut observer = Watched(watch);
+    let fitted =
+        fit(&mut network, &context, &train, valid.as_ref(), &settings, checkpoints.as_ref(), &mut observer);
+    let fitted = fitted.map_err(|error| tell::with_lines(error, &setup.splits.train))?;
+    context.release_memory();
+    network.params.release_packed();
+    if fitted.reused_trunk {
+        watch.note("the frozen trunk's results are those of an earlier run, from the cache");
+    }
+    if let Some(updates) = fitted.resumed_at {
+        watch.note(&format!("went on from a checkpoint after {updates} updates"));
+    }
+    if fitted.epochs.len() < settings.epochs {
+        watch.note(&format!(
+            "ended early: {} epochs in a row were no better than epoch {} on the validation rows",
+            settings.patience.unwrap_or_default(),
+            fitted.best_epoch
+        ));
+    }
+    if let Some(scale) = setup.scale {
+        network.scale_outputs(scale.deviation, scale.mean);
+    }
+    let adapter = (options.keep_adapter && network.has_lora()).then(|| network.clone());
+    network.merge_lora();
+    Ok((context, Seeded { seed, fitted, network, adapter }))
+}
+
+/// What one of several seeds made of validation and test rows.
+fn measure_seed(setup: &mut Setup, run: &Seeded, watch: &mut Recorder<'_>) -> Result<SeedMetrics, Error> {
+    let kept = std::mem::replace(&mut setup.classifier.network, run.network.clone());
+    let values = |measure: Option<Measure>| measure.map(|m| m.values().into_iter().collect());
+    let valid = setup.measure(setup.valid.as_ref(), "validation", watch)?;
+    let test = setup.measure(setup.test.as_ref(), "test", watch)?;
+    setup.classifier.network = kept;
+    Ok(SeedMetrics {
+        seed: run.seed,
+        best_epoch: run.fitted.best_epoch,
+        valid: values(valid),
+        test: values(test),
+    })
+}

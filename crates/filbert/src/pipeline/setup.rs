@@ -1,0 +1,239 @@
+//! What a run starts from: rows, model and tokens.
+
+use filbert_data::{ReadOptions, Table};
+use filbert_engine::Context;
+use filbert_model::folder::{FilbertJson, Folder};
+use filbert_model::{HeadSource, Network, ProblemType};
+use filbert_train::{Rows, Settings, Targets};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::tell;
+use crate::classifier::DEFAULT_MAX_LENGTH;
+use crate::measure::{self, Measure};
+use crate::rows::{Lengths, Splits, tokenize};
+use crate::trainer::ClassWeights;
+use crate::{Classifier, Error, Trainer, Watch};
+
+/// The name of a regression's one output where the label column has none.
+const NUMBER: &str = "value";
+
+/// Rows, model and tokens of a run.
+pub(crate) struct Setup {
+    pub(crate) splits: Splits,
+    /// The model that the run starts from, and in the end the one it made.
+    pub(crate) classifier: Classifier,
+    pub(crate) train: Rows,
+    pub(crate) valid: Option<Rows>,
+    pub(crate) test: Option<Rows>,
+    /// Of a regression: what its numbers are divided by and how far they are moved for training.
+    pub(crate) scale: Option<Scale>,
+    seed: u64,
+}
+
+/// Mean and standard deviation of the training rows' numbers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scale {
+    pub(crate) mean: f32,
+    pub(crate) deviation: f32,
+}
+
+impl Setup {
+    pub(super) fn new(job: &Trainer, watch: &mut dyn Watch) -> Result<Self, Error> {
+        let options = &job.options;
+        watch.stage("reading rows");
+        let read = ReadOptions {
+            text: options.text.clone(),
+            label: options.label.clone(),
+            need_label: true,
+            task: options.task,
+            ..ReadOptions::default()
+        };
+        let splits = job.files.read(&read, options.seed, watch)?;
+        splits.tell(watch)?;
+        let positive = tell::labels(&splits, options.positive.as_deref(), watch)?;
+
+        watch.stage("loading the model");
+        let task = measure::problem(options.task);
+        let labels = splits.output_names(NUMBER);
+        let (network, report) = load(job, labels.len(), options.seed)?;
+        tell::model(&network, &report, &options.freeze, watch);
+        let limit = network.max_tokens();
+        let max_length = options.max_length.unwrap_or(DEFAULT_MAX_LENGTH.min(limit));
+        let first = &splits.train;
+        let filbert = FilbertJson {
+            filbert_version: crate::VERSION.to_owned(),
+            text_columns: first.text_columns.clone(),
+            label_column: first.label_column.clone(),
+            max_length: Some(max_length),
+            windows: options.windows,
+            pooling: options.pooling,
+            positive_label: positive,
+            labels: labels.clone(),
+            ..FilbertJson::default()
+        };
+        let (context, why) = options.precision.context()?;
+        watch.note(&format!("computing in {why}, on {} threads", filbert_train::threads()));
+        drop(context);
+        let folder = Folder::open(&job.model)?.path().to_path_buf();
+        let classifier = Classifier::assemble(network, filbert, folder, (task, labels), report)?;
+        let pairs = first.pairs.is_some();
+        classifier.tokenizer.check_types(classifier.network.config.type_vocab_size, pairs)?;
+
+        watch.stage("tokenizing");
+        let lengths = Lengths { max_length, windows: options.windows };
+        let mut rows = |table: &Table, name: &str| -> Result<Rows, Error> {
+            let texts = tokenize(table, &classifier.tokenizer, lengths, name, watch)?;
+            Ok(Rows { texts, targets: measure::targets(table, splits.labels.as_ref())? })
+        };
+        let train = rows(&splits.train, "training")?;
+        let valid = splits.valid.as_ref().map(|table| rows(table, "validation")).transpose()?;
+        let test = splits.test.as_ref().map(|table| rows(table, "test")).transpose()?;
+        let scale = match &train.targets {
+            Targets::Numbers(numbers) => Some(Scale::of(numbers)),
+            _ => None,
+        };
+        Ok(Self { splits, classifier, train, valid, test, scale, seed: options.seed })
+    }
+
+    /// The network that a seed starts from.
+    pub(super) fn network(&self, job: &Trainer, seed: u64) -> Result<Network, Error> {
+        if seed == self.seed && job.options.seeds == 1 {
+            return Ok(self.classifier.network.clone());
+        }
+        Ok(load(job, self.classifier.labels.len(), seed)?.0)
+    }
+
+    /// Training and validation rows as the loss sees them: numbers with mean 0 and deviation 1 on the training rows.
+    pub(super) fn training_rows(&self) -> (Rows, Option<Rows>) {
+        let scaled = |rows: &Rows| {
+            let (Targets::Numbers(numbers), Some(scale)) = (&rows.targets, self.scale) else {
+                return rows.clone();
+            };
+            let numbers = numbers.iter().map(|y| (y - scale.mean) / scale.deviation).collect();
+            Rows { texts: rows.texts.clone(), targets: Targets::Numbers(numbers) }
+        };
+        (scaled(&self.train), self.valid.as_ref().map(scaled))
+    }
+
+    /// The weights of the classes in the loss.
+    pub(super) fn class_weights(&self, how: &ClassWeights) -> Result<Option<Vec<f32>>, Error> {
+        let labels = self.classifier.labels.len();
+        let rows = self.train.len() as f64;
+        let counts = || {
+            let mut counts = vec![0u64; labels];
+            match &self.train.targets {
+                Targets::Classes(classes) => classes.iter().for_each(|&c| counts[c as usize] += 1),
+                Targets::Sets(sets) => sets.iter().flatten().for_each(|&label| counts[label as usize] += 1),
+                Targets::Numbers(_) => {}
+            }
+            counts
+        };
+        let balanced = |count: u64| match (self.classifier.task, count) {
+            // A label that no training row has teaches nothing, whatever it weighs.
+            (_, 0) => 1.0,
+            (ProblemType::MultiLabel, count) => {
+                ((rows - count as f64) / count as f64).clamp(1e-3, 1e3) as f32
+            }
+            (_, count) => (rows / (labels as f64 * count as f64)) as f32,
+        };
+        match how {
+            ClassWeights::Equal => Ok(None),
+            _ if self.classifier.task == ProblemType::Regression => {
+                Err(Error::Usage("--class-weights needs classes; a regression has none"))
+            }
+            ClassWeights::Balanced => Ok(Some(counts().into_iter().map(balanced).collect())),
+            ClassWeights::Given(given) => {
+                let mut weights = vec![1.0; labels];
+                for (label, weight) in given {
+                    let known = self.classifier.labels.iter().position(|l| l == label);
+                    let place = known.ok_or_else(|| Error::UnknownLabel {
+                        flag: "--class-weights",
+                        label: label.clone(),
+                        known: self.classifier.labels.clone(),
+                    })?;
+                    weights[place] = *weight;
+                }
+                Ok(Some(weights))
+            }
+        }
+    }
+
+    /// Measures the classifier on rows.
+    pub(super) fn measure(
+        &self,
+        rows: Option<&Rows>,
+        name: &str,
+        watch: &mut dyn Watch,
+    ) -> Result<Option<Measure>, Error> {
+        let Some(rows) = rows else { return Ok(None) };
+        watch.stage(&format!("measuring on the {name} rows"));
+        let total = rows.texts.encodings.len();
+        let outputs = self.classifier.probabilities(&rows.texts, &mut |n| watch.rows(n, total))?;
+        self.classifier.measure(&outputs, &rows.targets, self.seed).map(Some)
+    }
+
+    /// All that a run's result follows from, by name: what a checkpoint must agree with.
+    pub(super) fn identity(&self, network: &Network, context: &Context, settings: &Settings) -> Value {
+        let mut weights = Sha256::new();
+        for (_, param) in network.params.iter() {
+            weights.update(format!("\n{} {} {}\n", param.name, param.trainable, param.lr_scale));
+            for part in param.value.chunks(1 << 12) {
+                let bytes: Vec<u8> = part.iter().flat_map(|x| x.to_le_bytes()).collect();
+                weights.update(&bytes);
+            }
+        }
+        let rows = |rows: &Rows| {
+            let mut hash = Sha256::new();
+            for encoding in &rows.texts.encodings {
+                hash.update((encoding.ids.len() as u64).to_le_bytes());
+                encoding.ids.iter().chain(&encoding.type_ids).for_each(|id| hash.update(id.to_le_bytes()));
+            }
+            hash.update(format!("{:?} {:?}", rows.texts.starts, rows.targets));
+            hex(&hash.finalize())
+        };
+        let settings = Settings { trunk_cache: None, ..settings.clone() };
+        json!({
+            "the version of filbert": crate::VERSION,
+            "the model": hex(&weights.finalize()),
+            "the training rows": rows(&self.train),
+            "the validation rows": self.valid.as_ref().map(rows),
+            "the settings": format!("{settings:?}"),
+            "the arithmetic": format!("{:?} {}", context.isa(), context.kernel()),
+        })
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    filbert_model::folder::hex(bytes)
+}
+
+/// Reads the encoder and pooler; the head is new, for so many labels.
+fn load(job: &Trainer, labels: usize, seed: u64) -> Result<(Network, filbert_model::LoadReport), Error> {
+    let options = &job.options;
+    let source = Folder::open(&job.model)?;
+    let (mut network, report) =
+        Network::load(source.path(), HeadSource::New { labels, seed }, options.pooling)?;
+    network.freeze(&options.freeze)?;
+    if let Some(lora) = &options.lora {
+        network.add_lora(lora, seed)?;
+    }
+    if options.layer_decay != 1.0 || options.head_rate != 1.0 {
+        network.scale_rates(options.layer_decay, options.head_rate);
+    }
+    Ok((network, report))
+}
+
+impl Scale {
+    fn of(numbers: &[f32]) -> Self {
+        let n = numbers.len().max(1) as f64;
+        let mean = numbers.iter().map(|&y| f64::from(y)).sum::<f64>() / n;
+        let variance = numbers.iter().map(|&y| (f64::from(y) - mean).powi(2)).sum::<f64>() / n;
+        let deviation = variance.sqrt() as f32;
+        // Numbers that are all the same are learnt as they are.
+        Self {
+            mean: mean as f32,
+            deviation: if deviation > 0.0 && deviation.is_finite() { deviation } else { 1.0 },
+        }
+    }
+}
