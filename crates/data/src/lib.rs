@@ -10,13 +10,16 @@
 
 mod batch;
 mod build;
+mod canonical;
 mod columns;
 mod content;
 mod error;
 mod format;
+mod hostile;
 mod label;
 mod label_map;
 pub mod limits;
+pub mod near;
 mod overlap;
 mod parquet;
 mod read;
@@ -24,12 +27,15 @@ mod rng;
 mod split;
 mod table;
 mod target;
+mod url;
 mod value;
 
 pub use batch::by_length;
+pub use canonical::canonical;
 pub use columns::{Columns, find_columns};
 pub use error::Error;
 pub use format::Format;
+pub use hostile::{Hostile, suspicious};
 pub use label_map::{LabelMap, class_counts, positive, rare_class_notes};
 pub use overlap::{conflicting, exact_overlap};
 pub use read::{Reader, Record};
@@ -37,4 +43,5 @@ pub use rng::{SplitMix64, shuffled};
 pub use split::{Split, SplitSpec, hold_out, stratified};
 pub use table::{ReadOptions, Table, is_blank};
 pub use target::Task;
+pub use url::{URL_SHARE, registered_domain, registered_domains};
 pub use value::Value;
