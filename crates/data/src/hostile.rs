@@ -86,12 +86,8 @@ pub fn suspicious(text: &str) -> Hostile {
             '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' => {
                 found.add(Hostile::BIDI);
             }
-            '\u{200C}' | '\u{200D}' | '\u{FE00}'..='\u{FE0F}' => {
-                if before.is_none_or(is_european) {
-                    found.add(Hostile::INVISIBLE);
-                }
-            }
             '\u{80}'..='\u{9F}' => found.add(Hostile::CONTROL),
+            _ if is_joiner(c) && !before.is_none_or(is_european) => {}
             _ if is_invisible(c) => found.add(Hostile::INVISIBLE),
             _ => {}
         }
@@ -133,6 +129,11 @@ fn word_kinds(word: &str, in_latin: bool) -> Hostile {
         found.add(Hostile::LOOKALIKE);
     }
     found
+}
+
+/// Joiners and variation selectors, which emoji and Indic scripts need.
+fn is_joiner(c: char) -> bool {
+    matches!(c, '\u{200C}' | '\u{200D}' | '\u{FE00}'..='\u{FE0F}')
 }
 
 fn is_european(c: char) -> bool {

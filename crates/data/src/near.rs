@@ -1,5 +1,5 @@
 //! Near duplicates: texts whose sets of character shingles overlap by at least 0.8 (Jaccard). Candidates come from
-//! MinHash (Broder, "On the resemblance and containment of documents", 1997) with banding (Leskovec, Rajaraman and
+//! `MinHash` (Broder, "On the resemblance and containment of documents", 1997) with banding (Leskovec, Rajaraman and
 //! Ullman, "Mining of Massive Datasets", chapter 3), and each is verified on the sets themselves.
 //!
 //! With [`BANDS`] bands of [`BAND_ROWS`] hashes a pair at 0.8 becomes a candidate with probability 0.998, at 0.85 and
