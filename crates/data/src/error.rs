@@ -302,6 +302,54 @@ pub enum Error {
         /// What was given.
         name: String,
     },
+    /// A way to split that is not known.
+    #[error("unknown way to split {}; use stratified, domain, group:COLUMN or time:COLUMN", quote(.name))]
+    SplitByName {
+        /// What was given.
+        name: String,
+    },
+    /// Too few groups, domains or times for the parts.
+    #[error("{}: only {groups} different {what} for {parts} parts; split another way", place_name(.file))]
+    TooFewGroups {
+        /// The file.
+        file: String,
+        /// What rows are grouped by, with the column.
+        what: String,
+        /// How many there are.
+        groups: usize,
+        /// How many parts were asked for.
+        parts: usize,
+    },
+    /// A row without a time where rows are split by it.
+    #[error("{}, {place}, column {}: empty; every row needs a time to be split by it", place_name(.file), quote(.column))]
+    NoTime {
+        /// The file.
+        file: String,
+        /// Where.
+        place: String,
+        /// The column.
+        column: String,
+    },
+    /// A way to remove duplicates that is not known.
+    #[error("unknown way to remove duplicates {}; use off, exact, canonical, near or domain", quote(.name))]
+    DedupeName {
+        /// What was given.
+        name: String,
+    },
+    /// Domains of texts that have none.
+    #[error("{}: fewer than 90 % of the texts are URLs or host names, so there are no domains to go by", place_name(.file))]
+    NotUrls {
+        /// The file.
+        file: String,
+    },
+    /// Every row of a part would be left out.
+    #[error("no {} rows are left without those that meet rows of other parts ({how}); use a weaker way to remove duplicates", clean(.part, 40))]
+    NothingLeft {
+        /// The part.
+        part: String,
+        /// How duplicates were looked for.
+        how: &'static str,
+    },
     /// A label longer than the limit.
     #[error("{}, {place}, column {}: a label of more than {} characters; is this the text column? Pass --label COLUMN", place_name(.file), quote(.column), MAX_LABEL_CHARS)]
     LabelTooLong {

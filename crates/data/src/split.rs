@@ -9,7 +9,7 @@ use crate::rng::SplitMix64;
 
 /// Fractions are kept as whole billionths, so that sums are exact.
 const ONE: u64 = 1_000_000_000;
-const PARTS: usize = 3;
+pub(crate) const PARTS: usize = 3;
 
 /// The shares of train, valid and test. Parse it from `70/15/15`, `0.8/0.2` or `80/20`: two parts are train and
 /// valid.
@@ -23,6 +23,11 @@ impl SplitSpec {
     /// The fractions of train, valid and test; the last is 0 if there is no test part.
     pub fn fractions(&self) -> [f64; PARTS] {
         self.shares.map(|share| share as f64 / ONE as f64)
+    }
+
+    /// The parts in billionths.
+    pub(crate) fn shares(self) -> [u64; PARTS] {
+        self.shares
     }
 
     /// Whether there is a test part.

@@ -7,6 +7,7 @@ use crate::build::Builder;
 use crate::columns::{find_columns_for, position};
 use crate::error::Error;
 use crate::format::Format;
+use crate::hostile::is_invisible;
 use crate::limits::{SAMPLE_BYTES, SAMPLE_ROWS};
 use crate::read::Reader;
 use crate::target::Task;
@@ -155,12 +156,5 @@ impl Table {
 
 /// Whether a text shows nothing: only white space, control, zero-width and other invisible formatting characters.
 pub fn is_blank(text: &str) -> bool {
-    text.chars().all(|c| {
-        c.is_whitespace()
-            || c.is_control()
-            || matches!(c, '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}'
-                | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}'
-                | '\u{2060}'..='\u{206F}' | '\u{2800}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}'
-                | '\u{FFA0}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E0FFF}')
-    })
+    text.chars().all(|c| c.is_whitespace() || c.is_control() || is_invisible(c))
 }
