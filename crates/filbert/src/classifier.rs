@@ -9,7 +9,7 @@ use filbert_model::{HeadSource, LoadReport, Network, Pooling, ProblemType, Token
 use filbert_train::{Targets, Texts};
 
 use crate::measure::{self, Measure};
-use crate::rows::{self, Lengths};
+use crate::tokens::{self, Lengths};
 use crate::{Error, Precision, Silent, Watch};
 
 /// The longest row, in tokens, of a folder that does not say.
@@ -282,7 +282,7 @@ impl Classifier {
     /// # Errors
     /// If a text cannot be tokenized.
     pub fn encode(&self, texts: &[&str], pairs: Option<&[&str]>) -> Result<Texts, Error> {
-        rows::encode(&self.tokenizer, texts, pairs, self.lengths())
+        tokens::encode(&self.tokenizer, texts, pairs, self.lengths())
     }
 
     /// Logits of tokenized texts, `[texts, labels]`. `done` is told the number of encodings.
@@ -350,7 +350,7 @@ impl Classifier {
         let labels = LabelMap::from_names(self.labels.clone())?;
         let targets = measure::targets(&table, Some(&labels))?;
         watch.stage("tokenizing");
-        let texts = rows::tokenize(&table, &self.tokenizer, self.lengths(), "data", watch)?;
+        let texts = tokens::tokenize(&table, &self.tokenizer, self.lengths(), "data", watch)?;
         watch.stage("classifying");
         let total = texts.encodings.len();
         let probabilities = self.probabilities(&texts, &mut |n| watch.rows(n, total))?;

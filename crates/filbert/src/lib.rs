@@ -42,12 +42,13 @@ mod metrics;
 mod pipeline;
 mod precision;
 mod rows;
+mod tokens;
 mod trainer;
 mod watch;
 
 pub use classifier::{Classifier, Evaluation, Prediction};
 pub use error::Error;
-pub use filbert_data::Task;
+pub use filbert_data::{Dedupe, SplitBy, Task};
 pub use filbert_model::{Freeze, Lora, Pooling, ProblemType, Windows};
 pub use filbert_train::{EpochReport, Every, Select, StepReport};
 pub use floor::FloorMetrics;

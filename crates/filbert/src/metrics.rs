@@ -20,6 +20,9 @@ pub struct Metrics {
     /// What a cheap baseline made of the same rows, unless it was left out.
     #[serde(default)]
     pub floor: Option<FloorMetrics>,
+    /// What the parts share, and what was left out of them.
+    #[serde(default)]
+    pub data: Value,
     /// Each of several seeds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seeds: Vec<SeedMetrics>,

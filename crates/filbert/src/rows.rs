@@ -1,15 +1,12 @@
-//! From files to tokenized rows: reading, splitting, labels, truncation, and what the user is told about them.
+//! From files to the tables of a run: reading, splitting, leaving out what occurs twice, and what the user is told.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use filbert_data::{LabelMap, ReadOptions, Table, Task};
-use filbert_model::{Tokenizer, Windows};
-use filbert_train::Texts;
+use filbert_data::{
+    Dedupe, Dropped, LabelMap, Overlap, Overlaps, Part, ReadOptions, Split, SplitBy, Table, Task,
+};
 
 use crate::{Error, Watch};
-
-/// Texts tokenized per call, so that progress can be shown.
-const CHUNK: usize = 8_192;
 
 /// The tables of a run.
 #[derive(Debug)]
@@ -21,35 +18,68 @@ pub(crate) struct Splits {
     pub(crate) labels: Option<LabelMap>,
     /// How the rows were split, for the record.
     pub(crate) how: String,
+    /// Rows that were left out, where that was asked for.
+    pub(crate) dropped: Option<Dropped>,
+    /// What the parts share, after rows were left out.
+    pub(crate) overlaps: Overlaps,
 }
 
 /// The files of a run.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Files {
-    pub(crate) data: Option<(std::path::PathBuf, String)>,
-    pub(crate) train: Option<std::path::PathBuf>,
-    pub(crate) valid: Option<std::path::PathBuf>,
-    pub(crate) test: Option<std::path::PathBuf>,
+    pub(crate) data: Option<(PathBuf, String)>,
+    pub(crate) train: Option<PathBuf>,
+    pub(crate) valid: Option<PathBuf>,
+    pub(crate) test: Option<PathBuf>,
+}
+
+/// How the files' rows become the parts of a run.
+#[derive(Debug, Clone)]
+pub(crate) struct Dividing<'a> {
+    pub(crate) read: ReadOptions,
+    pub(crate) by: &'a SplitBy,
+    pub(crate) dedupe: Dedupe,
+    pub(crate) seed: u64,
 }
 
 /// The share of training rows that become validation rows where none are given.
 const HELD_OUT: f64 = 0.15;
 
 impl Files {
-    /// Reads and splits.
-    pub(crate) fn read(
+    /// Reads, splits and leaves out.
+    pub(crate) fn divide(&self, how: &Dividing<'_>, watch: &mut dyn Watch) -> Result<Splits, Error> {
+        let (train, valid, test, split) = self.read(how, watch)?;
+        let (train, valid, dropped) = dedupe(train, valid, test.as_ref(), how.dedupe, watch)?;
+        let labels = match train.task {
+            Task::Single => Some(LabelMap::new(train.labels.iter().map(String::as_str))?),
+            Task::Multi { .. } => Some(LabelMap::of_sets(&train.label_sets)?),
+            Task::Regression => None,
+        };
+        let mut parts = vec![Part::new("train", &train)];
+        parts.extend(valid.as_ref().map(|table| Part::new("valid", table)));
+        parts.extend(test.as_ref().map(|table| Part::new("test", table)));
+        let overlaps = filbert_data::overlaps(&parts);
+        drop(parts);
+        let splits = Splits { train, valid, test, labels, how: split, dropped, overlaps };
+        splits.tell(watch)?;
+        Ok(splits)
+    }
+
+    fn read(
         &self,
-        options: &ReadOptions,
-        seed: u64,
+        how: &Dividing<'_>,
         watch: &mut dyn Watch,
-    ) -> Result<Splits, Error> {
+    ) -> Result<(Table, Option<Table>, Option<Table>, String), Error> {
         let read = |path: &Path, watch: &mut dyn Watch| -> Result<Table, Error> {
-            let table = Table::read(path, options)?;
+            let table = Table::read(path, &how.read)?;
             for note in &table.notes {
                 watch.note(&format!("{}: {note}", table.source.display()));
             }
             Ok(table)
         };
+        let tell =
+            |split: &Split, watch: &mut dyn Watch| split.notes.iter().for_each(|note| watch.note(note));
+        let (by, seed) = (how.by, how.seed);
         match (&self.data, &self.train) {
             (Some((data, spec)), None) => {
                 if self.valid.is_some() || self.test.is_some() {
@@ -59,38 +89,67 @@ impl Files {
                 }
                 let spec: filbert_data::SplitSpec = spec.parse()?;
                 let all = read(data, watch)?;
-                let labels = label_map(&all)?;
-                let split = filbert_data::stratified(&strata(&all, labels.as_ref())?, spec, seed);
-                for note in &split.notes {
-                    watch.note(note);
-                }
+                let split = filbert_data::split_by(&all, spec, by, seed)?;
+                tell(&split, watch);
                 let some = |rows: &[usize]| (!rows.is_empty()).then(|| all.subset(rows));
-                let how = format!("stratified, seed {seed}");
                 let train = all.subset(&split.train);
-                Ok(Splits { train, valid: some(&split.valid), test: some(&split.test), labels, how })
+                Ok((train, some(&split.valid), some(&split.test), format!("{by}, seed {seed}")))
             }
             (None, Some(train)) => {
                 let train = read(train, watch)?;
-                let labels = label_map(&train)?;
                 let test = self.test.as_deref().map(|path| read(path, watch)).transpose()?;
                 if let Some(valid) = &self.valid {
                     let valid = Some(read(valid, watch)?);
-                    return Ok(Splits { train, valid, test, labels, how: "given files".to_owned() });
+                    return Ok((train, valid, test, "given files".to_owned()));
                 }
-                let (kept, held) = filbert_data::hold_out(&strata(&train, labels.as_ref())?, HELD_OUT, seed)?;
+                let split = filbert_data::hold_out_by(&train, HELD_OUT, by, seed)?;
+                tell(&split, watch);
                 watch.note(&format!(
-                    "no validation rows were given: {} of {} training rows, stratified, were set aside for them",
-                    held.len(),
+                    "no validation rows were given: {} of {} training rows, {by}, were set aside for them",
+                    split.valid.len(),
                     train.len()
                 ));
-                let how = format!("validation cut from train, stratified, seed {seed}");
-                let valid = (!held.is_empty()).then(|| train.subset(&held));
-                Ok(Splits { valid, train: train.subset(&kept), test, labels, how })
+                let how = format!("validation cut from train, {by}, seed {seed}");
+                let valid = (!split.valid.is_empty()).then(|| train.subset(&split.valid));
+                Ok((train.subset(&split.train), valid, test, how))
             }
             (None, None) => Err(Error::Usage("no rows to train on: pass --data FILE, or --train FILE")),
             (Some(_), Some(_)) => Err(Error::Usage("--data and --train exclude each other")),
         }
     }
+}
+
+/// Leaves out what `how` says, and tells it.
+fn dedupe(
+    train: Table,
+    valid: Option<Table>,
+    test: Option<&Table>,
+    how: Dedupe,
+    watch: &mut dyn Watch,
+) -> Result<(Table, Option<Table>, Option<Dropped>), Error> {
+    if how == Dedupe::Off {
+        return Ok((train, valid, None));
+    }
+    let kept = {
+        let parts = (
+            Part::new("train", &train),
+            valid.as_ref().map(|table| Part::new("valid", table)),
+            test.map(|table| Part::new("test", table)),
+        );
+        filbert_data::dedupe(&parts.0, parts.1.as_ref(), parts.2.as_ref(), how)?
+    };
+    let dropped = kept.dropped;
+    watch.note(&format!(
+        "left out ({how}): {} training rows that meet test rows, {} that meet validation rows, {} that contradict each other, {} \
+         repeats; {} validation rows that meet test rows",
+        dropped.train_in_test,
+        dropped.train_in_valid,
+        dropped.contradicting,
+        dropped.repeats,
+        dropped.valid_in_test
+    ));
+    let valid = valid.map(|table| table.subset(&kept.valid));
+    Ok((train.subset(&kept.train), valid, Some(dropped)))
 }
 
 impl Splits {
@@ -102,130 +161,40 @@ impl Splits {
         }
     }
 
-    /// Tells of rare classes and of rows that stand in two splits.
-    pub(crate) fn tell(&self, watch: &mut dyn Watch) -> Result<(), Error> {
+    /// Tells of rare classes, of labels that contradict each other and of rows that parts share.
+    fn tell(&self, watch: &mut dyn Watch) -> Result<(), Error> {
         if let (Some(labels), Task::Single) = (&self.labels, self.train.task) {
             let counts = filbert_data::class_counts(&labels.encode(&self.train)?, labels.len());
             for note in filbert_data::rare_class_notes(labels, &counts) {
                 watch.note(&note);
             }
         }
-        let conflicting = filbert_data::conflicting(&self.train);
-        if conflicting > 0 {
-            watch.note(&format!(
-                "{conflicting} training rows have a text that also stands there with another label"
-            ));
-        }
-        for (name, other) in [("validation", &self.valid), ("test", &self.test)] {
-            let Some(other) = other else { continue };
-            let overlap = filbert_data::exact_overlap(&self.train, other);
-            if overlap > 0 {
-                watch.note(&format!(
-                    "{overlap} of {} {name} rows also stand in the training rows: figures on them flatter the model",
-                    other.len()
-                ));
-            }
+        for note in self.overlaps.pairs.iter().filter_map(shared).chain(self.overlaps.notes.iter().cloned()) {
+            watch.note(&note);
         }
         Ok(())
     }
 }
 
-/// How texts become tokens: the longest row, and the windows of longer texts, if any.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Lengths {
-    pub(crate) max_length: usize,
-    pub(crate) windows: Option<Windows>,
-}
-
-/// Tokenizes texts, or pairs.
-pub(crate) fn encode(
-    tokenizer: &Tokenizer,
-    texts: &[&str],
-    pairs: Option<&[&str]>,
-    lengths: Lengths,
-) -> Result<Texts, Error> {
-    match lengths.windows {
-        Some(_) if pairs.is_some() => {
-            Err(Error::Usage("windows are for single texts: leave out --windows for pairs"))
-        }
-        Some(windows) => {
-            Ok(Texts::of_windows(tokenizer.encode_windows(texts, lengths.max_length, windows)?))
-        }
-        None => {
-            let encodings = tokenizer.encode_batch(texts, pairs, lengths.max_length)?;
-            Ok(Texts { encodings, starts: None })
-        }
-    }
-}
-
-/// Tokenizes a table's rows; tells how many were cut.
-pub(crate) fn tokenize(
-    table: &Table,
-    tokenizer: &Tokenizer,
-    lengths: Lengths,
-    name: &str,
-    watch: &mut dyn Watch,
-) -> Result<Texts, Error> {
-    let texts: Vec<&str> = table.texts.iter().map(String::as_str).collect();
-    let pairs: Option<Vec<&str>> = table.pairs.as_ref().map(|p| p.iter().map(String::as_str).collect());
-    let mut all = Texts::default();
-    for (i, chunk) in texts.chunks(CHUNK).enumerate() {
-        let pairs = pairs.as_ref().map(|p| &p[i * CHUNK..i * CHUNK + chunk.len()]);
-        all.extend(encode(tokenizer, chunk, pairs, lengths)?);
-        watch.rows(all.len(), texts.len());
-    }
-    let cut = all.truncated();
-    if cut > 0 {
-        let share = 100.0 * cut as f64 / all.len() as f64;
-        let at = match lengths.windows {
-            Some(windows) => format!("after {} windows", windows.most),
-            None => format!("at {} tokens", lengths.max_length),
-        };
-        watch.note(&format!("{cut} of {} {name} rows ({share:.1} %) were cut {at}", all.len()));
-    }
-    if let Some(windows) = lengths.windows {
-        let more = (0..all.len()).filter(|&i| all.windows(i).len() > 1).count();
-        watch.note(&format!(
-            "{more} of {} {name} rows are read in several windows of {} tokens that overlap by {}",
-            all.len(),
-            lengths.max_length,
-            windows.overlap
+/// What two parts share, in a sentence; none where that is nothing.
+fn shared(overlap: &Overlap) -> Option<String> {
+    let Overlap { from, to, rows, exact, canonical, near, .. } = overlap;
+    let domain = overlap.domain.unwrap_or(0);
+    if from == to {
+        let conflicting = overlap.conflicting_canonical.filter(|&n| n > 0)?;
+        return Some(format!(
+            "{conflicting} {to} rows have a text that also stands there with another label"
         ));
     }
-    Ok(all)
-}
-
-/// The labels of rows; none of a regression.
-fn label_map(table: &Table) -> Result<Option<LabelMap>, Error> {
-    Ok(match table.task {
-        Task::Single => Some(LabelMap::new(table.labels.iter().map(String::as_str))?),
-        Task::Multi { .. } => Some(LabelMap::of_sets(&table.label_sets)?),
-        Task::Regression => None,
-    })
-}
-
-/// The groups whose shares every part of a split keeps: classes; of sets the rarest label; of numbers tenths.
-fn strata(table: &Table, labels: Option<&LabelMap>) -> Result<Vec<usize>, Error> {
-    match (table.task, labels) {
-        (Task::Single, Some(labels)) => Ok(labels.encode(table)?),
-        (Task::Multi { .. }, Some(labels)) => {
-            let sets = labels.encode_sets(table)?;
-            let mut counts = vec![0usize; labels.len()];
-            sets.iter().flatten().for_each(|&label| counts[label as usize] += 1);
-            let rarest = |set: &Vec<u32>| {
-                set.iter().map(|&label| label as usize).min_by_key(|&label| (counts[label], label))
-            };
-            Ok(sets.iter().map(|set| rarest(set).unwrap_or(labels.len())).collect())
-        }
-        _ => {
-            const PARTS: usize = 10;
-            let mut order: Vec<usize> = (0..table.numbers.len()).collect();
-            order.sort_by(|&a, &b| table.numbers[a].total_cmp(&table.numbers[b]).then(a.cmp(&b)));
-            let mut strata = vec![0; order.len()];
-            for (rank, &row) in order.iter().enumerate() {
-                strata[row] = rank * PARTS / order.len();
-            }
-            Ok(strata)
-        }
+    if *near == 0 && domain == 0 {
+        return None;
     }
+    let mut text = format!(
+        "{near} of {rows} {to} rows are also in {from} or nearly so ({exact} equal, {canonical} equal but for spelling)"
+    );
+    if domain > 0 {
+        text.push_str(&format!("; {domain} are of a registered domain that is in {from} too"));
+    }
+    text.push_str(": figures on them flatter the model");
+    Some(text)
 }

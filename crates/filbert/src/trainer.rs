@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use filbert_data::Task;
+use filbert_data::{Dedupe, SplitBy, Task};
 use filbert_engine::Decay;
 use filbert_model::{Freeze, Lora, Pooling, Windows};
 pub use filbert_train::Warmup;
@@ -22,6 +22,12 @@ pub struct Options {
     pub label: Option<String>,
     /// What the labels are: one for each row, several, or a number.
     pub task: Task,
+    /// What decides the part of a row, where rows are split.
+    pub split_by: SplitBy,
+    /// Which training and validation rows are left out because they occur elsewhere.
+    pub dedupe: Dedupe,
+    /// Columns by whose values the test rows are measured apart.
+    pub slices: Vec<String>,
     /// What is not trained.
     pub freeze: Freeze,
     /// Low-rank adapters to train in place of the encoder's weights.
@@ -117,6 +123,9 @@ impl Default for Options {
             text: None,
             label: None,
             task: Task::Single,
+            split_by: SplitBy::Stratified,
+            dedupe: Dedupe::Off,
+            slices: Vec::new(),
             freeze: Freeze::None,
             lora: None,
             pooling: Pooling::Pooler,
@@ -175,6 +184,13 @@ impl Options {
             }
         }
         Ok(())
+    }
+
+    /// Columns beside texts and labels that are read.
+    pub(crate) fn kept_columns(&self) -> Vec<String> {
+        let mut columns: Vec<String> = self.split_by.column().map(str::to_owned).into_iter().collect();
+        columns.extend(self.slices.iter().filter(|c| self.split_by.column() != Some(c)).cloned());
+        columns
     }
 
     /// The numbers for the training loop, defaults filled in.

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use parse::{parse_count, parse_format, parse_kernels, parse_threads};
+use parse::{parse_count, parse_data, parse_kernels, parse_threads};
 pub(crate) use train::TrainArgs;
 
 /// Fine-tunes BERT-family encoders for text classification, measures them honestly and uses them.
@@ -108,7 +108,7 @@ pub(crate) struct PredictArgs {
     #[arg(long, short, value_name = "FILE|-")]
     pub(crate) input: Option<PathBuf>,
     /// The format of the input [default: by its name; lines for standard input].
-    #[arg(long, value_name = "FORMAT", value_parser = parse_format)]
+    #[arg(long, value_name = "FORMAT", value_parser = parse_data::<filbert_data::Format>)]
     pub(crate) input_format: Option<filbert_data::Format>,
     /// The file to write, or - for standard output.
     #[arg(long, short, value_name = "FILE|-")]

@@ -42,7 +42,8 @@ pub(super) fn parse_warmup(text: &str) -> Result<filbert::Warmup, String> {
     }
 }
 
-pub(super) fn parse_task(text: &str) -> Result<filbert::Task, String> {
+/// Whatever the data's own parsers read.
+pub(super) fn parse_data<T: std::str::FromStr<Err = filbert_data::Error>>(text: &str) -> Result<T, String> {
     text.parse().map_err(|e: filbert_data::Error| e.to_string())
 }
 
@@ -95,10 +96,6 @@ pub(super) fn parse_every(text: &str) -> Result<CheckpointEvery, String> {
     every
         .map(|every| CheckpointEvery(Some(every)))
         .ok_or_else(|| "a time such as 5m, 90s or 1h, a number of updates, or off".to_owned())
-}
-
-pub(super) fn parse_format(text: &str) -> Result<filbert_data::Format, String> {
-    text.parse().map_err(|e: filbert_data::Error| e.to_string())
 }
 
 #[cfg(test)]

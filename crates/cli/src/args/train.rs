@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::parse::{
-    parse_class_weights, parse_count, parse_every, parse_freeze, parse_select, parse_task, parse_warmup,
+    parse_class_weights, parse_count, parse_data, parse_every, parse_freeze, parse_select, parse_warmup,
     parse_windows,
 };
 use super::{PoolingArg, PrecisionArg, ScheduleArg};
@@ -29,6 +29,14 @@ pub(crate) struct TrainArgs {
     /// How --data is split: two parts (train/validation) or three (with test).
     #[arg(long, value_name = "PARTS", default_value = "70/15/15", help_heading = ROWS)]
     pub(crate) split: String,
+    /// What decides a row's part: stratified, domain (rows of one registered domain stay together), group:COL (rows of one value do)
+    /// or time:COL (the newest rows test).
+    #[arg(long, default_value = "stratified", value_name = "stratified|domain|group:COL|time:COL", value_parser = parse_data::<filbert::SplitBy>, help_heading = ROWS)]
+    pub(crate) split_by: filbert::SplitBy,
+    /// Leave out training rows that are in validation or test too, repeated or contradicted, and validation rows that are in test:
+    /// off, exact, canonical, near or domain.
+    #[arg(long, default_value = "off", value_name = "LEVEL", value_parser = parse_data::<filbert::Dedupe>, help_heading = ROWS)]
+    pub(crate) dedupe: filbert::Dedupe,
     /// Rows to train on.
     #[arg(long, value_name = "FILE", help_heading = ROWS)]
     pub(crate) train: Option<PathBuf>,
@@ -45,7 +53,7 @@ pub(crate) struct TrainArgs {
     #[arg(long, value_name = "COL", help_heading = ROWS)]
     pub(crate) label: Option<String>,
     /// What the label column holds: one label, several (a list, or separated by | or another character), or a number.
-    #[arg(long, default_value = "single", value_name = "single|multi-label[:SEP]|regression", value_parser = parse_task, help_heading = ROWS)]
+    #[arg(long, default_value = "single", value_name = "single|multi-label[:SEP]|regression", value_parser = parse_data::<filbert::Task>, help_heading = ROWS)]
     pub(crate) task: filbert::Task,
     /// The positive label of two [default: the last in order].
     #[arg(long, value_name = "LABEL", help_heading = ROWS)]
@@ -147,6 +155,9 @@ pub(crate) struct TrainArgs {
     /// The number format of matrix products; auto is bf16 where the processor multiplies it, else f32.
     #[arg(long, value_enum, default_value_t = PrecisionArg::Auto, help_heading = RUN)]
     pub(crate) precision: PrecisionArg,
+    /// Columns by whose values the test rows are measured apart, beside the length of the texts.
+    #[arg(long, value_name = "COL,...", value_delimiter = ',', help_heading = MEASURING)]
+    pub(crate) slices: Vec<String>,
     /// Leave out the baseline of character n-grams that the model is held against.
     #[arg(long, help_heading = MEASURING)]
     pub(crate) no_floor: bool,

@@ -124,6 +124,9 @@ fn options(args: &TrainArgs, out: &Path) -> Options {
         text: args.text.clone(),
         label: args.label.clone(),
         task: args.task,
+        split_by: args.split_by.clone(),
+        dedupe: args.dedupe,
+        slices: args.slices.clone(),
         freeze: args.freeze.clone(),
         lora: args.lora.map(|rank| Lora {
             rank,

@@ -4,4 +4,5 @@ mod common;
 mod refusals;
 mod speed;
 mod survival;
+mod training;
 mod verbs;

@@ -11,6 +11,8 @@ use filbert_engine::Context;
 use filbert_model::Network;
 use filbert_train::{Checkpoints, Fitted, Rows, fit};
 
+use serde_json::json;
+
 pub(crate) use save::{save, save_adapter};
 pub(crate) use setup::Setup;
 use tell::Recorder;
@@ -81,6 +83,7 @@ pub(crate) fn run(job: &Trainer, watch: &mut dyn Watch) -> Result<Trained, Error
         test,
         valid,
         floor,
+        data: json!({"overlaps": setup.splits.overlaps, "dropped": setup.splits.dropped}),
         seeds,
         timing: Timing {
             train_seconds: fitted.seconds,

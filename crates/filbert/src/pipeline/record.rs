@@ -29,6 +29,7 @@ pub(super) fn record(job: &Trainer, setup: &Setup, fitted: &Fitted, (seed, preci
         "valid": splits.valid.as_ref().map(data),
         "test": splits.test.as_ref().map(data),
         "split": splits.how,
+        "dedupe": options.dedupe.name(),
         "seed": seed,
         "settings": {
             "task": options.task.to_string(),

@@ -11,7 +11,8 @@ use sha2::{Digest, Sha256};
 use super::tell;
 use crate::classifier::DEFAULT_MAX_LENGTH;
 use crate::measure::{self, Measure};
-use crate::rows::{Lengths, Splits, tokenize};
+use crate::rows::{Dividing, Splits};
+use crate::tokens::{Lengths, tokenize};
 use crate::trainer::ClassWeights;
 use crate::{Classifier, Error, Trainer, Watch};
 
@@ -47,10 +48,11 @@ impl Setup {
             label: options.label.clone(),
             need_label: true,
             task: options.task,
+            keep: options.kept_columns(),
             ..ReadOptions::default()
         };
-        let splits = job.files.read(&read, options.seed, watch)?;
-        splits.tell(watch)?;
+        let how = Dividing { read, by: &options.split_by, dedupe: options.dedupe, seed: options.seed };
+        let splits = job.files.divide(&how, watch)?;
         let positive = tell::labels(&splits, options.positive.as_deref(), watch)?;
 
         watch.stage("loading the model");
