@@ -120,4 +120,104 @@ pub enum Error {
         /// What differs.
         what: &'static str,
     },
+    /// A temperature that no fit gives.
+    #[error("temperature {value} is not in 0.05 to 20: give 1 for logits as they are")]
+    Temperature {
+        /// The temperature found.
+        value: f64,
+    },
+    /// A decision made for another model.
+    #[error("the decision is made for {made_for} classes, but the model has {classes}: fit it to this model")]
+    DecisionClasses {
+        /// Classes that the decision is made for.
+        made_for: usize,
+        /// Classes of the model.
+        classes: usize,
+    },
+    /// A band that is none.
+    #[error("unsure band {low}..{high}: give two probabilities, the lower first")]
+    Band {
+        /// Lower end.
+        low: f32,
+        /// Upper end.
+        high: f32,
+    },
+    /// A band beside the threshold, inside which answers would be sure on both sides.
+    #[error("unsure band {low}..{high} does not hold the threshold {threshold}: widen or move it")]
+    BandWithoutThreshold {
+        /// Lower end.
+        low: f32,
+        /// Upper end.
+        high: f32,
+        /// The threshold; 0.5 where there is none.
+        threshold: f32,
+    },
+    /// A way of being unsure that does not fit the kind of model.
+    #[error("unsure {given} does not fit {kind}: give {instead}")]
+    UnsureKind {
+        /// What was given.
+        given: &'static str,
+        /// What kind of model it is.
+        kind: &'static str,
+        /// What fits it.
+        instead: &'static str,
+    },
+    /// An unreadable wish for unsure answers.
+    #[error("{text:?} is no unsure rule: give a band such as 0.3..0.7, below=0.6, or accuracy=0.99")]
+    UnsureText {
+        /// The text given.
+        text: String,
+    },
+    /// An unreadable target.
+    #[error(
+        "{text:?} is no target: give fpr=F (above 0, below 1), precision=P or recall=R (above 0, at most 1), f1 or mcc"
+    )]
+    TargetText {
+        /// The text given.
+        text: String,
+    },
+    /// A false positive rate that the rows are too few to set a threshold for.
+    #[error("fpr={fpr}{} needs {needed} negative rows, but there are {found}: give more rows or a higher rate", of(label.as_deref()))]
+    TooFewNegatives {
+        /// The label, where each has a threshold of its own.
+        label: Option<String>,
+        /// The rate wanted.
+        fpr: f64,
+        /// Negative rows needed, 10 / fpr.
+        needed: u64,
+        /// Negative rows there are.
+        found: u64,
+    },
+    /// A target that no threshold reaches.
+    #[error("no threshold reaches {target}{}: the best is {best}", of(label.as_deref()))]
+    Unreachable {
+        /// The label, where each has a threshold of its own.
+        label: Option<String>,
+        /// The target.
+        target: String,
+        /// The best value of the same quantity that any threshold reaches.
+        best: f64,
+    },
+    /// A list of rates that holds something else.
+    #[error("{value} is no {what}: give numbers above 0 and below 1")]
+    Rate {
+        /// False positive rate or prevalence.
+        what: &'static str,
+        /// The value found.
+        value: f64,
+    },
+    /// A regression's true or predicted value that is NaN or infinite.
+    #[error("row {row}: {what} {value} is not a finite number")]
+    NotFiniteValue {
+        /// Row number, from 0.
+        row: usize,
+        /// True value or prediction.
+        what: &'static str,
+        /// The value found.
+        value: f64,
+    },
+}
+
+fn of(label: Option<&str>) -> String {
+    label.map_or_else(String::new, |label| format!(" for label {label:?}"))
 }

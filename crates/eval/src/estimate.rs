@@ -20,6 +20,8 @@ pub enum Method {
     /// A bound for samples without any spread (no error at all, classes perfectly apart), where bootstrap
     /// and DeLong would claim certainty: Wilson's interval, carried over to the metric.
     WilsonBound,
+    /// Wilson's intervals of two shares that the value rests on, joined.
+    WilsonJoined,
     /// No interval: the metric is biased (calibration error), or the sample cannot support one.
     None,
 }

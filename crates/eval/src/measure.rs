@@ -3,12 +3,13 @@
 
 use crate::bootstrap::{Gaps, Series, affordable, reduced};
 use crate::calibration::{equal_mass_bins, expected_error};
+use crate::decision::{Decision, Rule};
 use crate::error::Error;
 use crate::estimate::{Estimate, wilson};
 use crate::input::{Checked, Inputs, Options};
 use crate::probability::RowLosses;
 use crate::ranking::Rankings;
-use crate::report::{Confusion, MAX_CONFUSION_CLASSES, Metrics, PerClass, Report};
+use crate::report::{Confusion, Decided, MAX_CONFUSION_CLASSES, Metrics, PerClass, Report};
 use crate::rng::SplitMix64;
 use crate::tally::{AVERAGES, Cells, Tally};
 
@@ -32,23 +33,65 @@ const NAMES_IN_NOTE: usize = 10;
 /// more than two.
 pub fn measure(inputs: &Inputs<'_>, options: &Options) -> Result<Report, Error> {
     options.check()?;
-    let checked = inputs.check()?;
+    Ok(report(&inputs.check()?, options))
+}
+
+/// Measures the answers of a stored decision: as [`measure`], but the predicted class of each row is the
+/// decision's. Its temperature is not applied: `inputs` are probabilities that [`Decision::probabilities`]
+/// gave. Where it may be unsure, [`Report::decided`] says on how many rows it is not, and how right it is
+/// there; all other metrics count an unsure row by the class it would be.
+///
+/// # Errors
+/// As [`measure`] and [`Decision::check`]; [`Error::DecisionClasses`] for a multi-label rule, and
+/// [`Error::Positive`] where the decision's positive class is another than that of the inputs.
+pub fn measure_decided(inputs: &Inputs<'_>, decision: &Decision, options: &Options) -> Result<Report, Error> {
+    options.check()?;
+    let mut checked = inputs.check()?;
+    let classes = checked.classes.len();
+    let may_be_unsure = match &decision.rule {
+        Rule::Binary { positive, unsure, .. } => {
+            if checked.positive.is_some_and(|of_inputs| of_inputs != *positive) {
+                return Err(Error::Positive { index: *positive, classes });
+            }
+            unsure.is_some()
+        }
+        Rule::Multiclass { thresholds, unsure_below } => thresholds.is_some() || unsure_below.is_some(),
+        Rule::Multilabel { thresholds } => {
+            return Err(Error::DecisionClasses { made_for: thresholds.len(), classes });
+        }
+    };
+    let answers = decision.decide_rows(checked.probabilities, classes)?;
+    let (mut decided, mut right) = (0, 0);
+    for ((answer, predicted), &label) in answers.iter().zip(&mut checked.predicted).zip(checked.labels) {
+        *predicted = answer.label().unwrap_or(*predicted);
+        decided += u64::from(!answer.unsure);
+        right += u64::from(!answer.unsure && *predicted == label);
+    }
+    let mut report = report(&checked, options);
+    if may_be_unsure {
+        let coverage = wilson(decided, checked.rows() as u64);
+        report.decided = Some(Decided { rows: decided, coverage, accuracy: wilson(right, decided) });
+    }
+    Ok(report)
+}
+
+fn report(checked: &Checked<'_>, options: &Options) -> Report {
     let mut tally = Tally::empty(checked.classes.len());
     for (_, label, predicted) in checked.each_row() {
         tally.add(label, predicted, 1.0);
     }
-    let rankings = Rankings::of(&checked);
-    let per_class = per_class(&checked, &tally, &rankings);
-    let mut notes = class_notes(&checked, &tally);
+    let rankings = Rankings::of(checked);
+    let per_class = per_class(checked, &tally, &rankings);
+    let mut notes = class_notes(checked, &tally);
     let rankings = rankings.summarised(checked.positive);
-    let sample = Sample { checked: &checked, tally: &tally, losses: RowLosses::of(&checked), rankings };
+    let sample = Sample { checked, tally: &tally, losses: RowLosses::of(checked), rankings };
     let metrics = sample.metrics(options, &mut notes);
-    let confusion = confusion(&checked, &per_class);
+    let confusion = confusion(checked, &per_class);
     if confusion.is_none() {
         notes.push(format!("no confusion matrix: it is kept for at most {MAX_CONFUSION_CLASSES} classes"));
     }
     let positive = checked.positive.map(|positive| checked.classes[positive].clone());
-    Ok(Report { rows: checked.rows() as u64, positive, metrics, per_class, confusion, notes })
+    Report { rows: checked.rows() as u64, positive, metrics, per_class, confusion, notes, decided: None }
 }
 
 /// The sample, in the forms that every resample is computed from.

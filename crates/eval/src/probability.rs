@@ -48,6 +48,30 @@ pub fn softmax_rows(logits: &[f32], classes: usize) -> Result<Vec<f32>, Error> {
     Ok(probabilities)
 }
 
+/// Sigmoid of each of `logits`, `[rows, labels]` row-major, in 64 bits: each label's probability on its own.
+///
+/// # Errors
+/// As [`softmax_rows`].
+pub fn sigmoid_rows(logits: &[f32], labels: usize) -> Result<Vec<f32>, Error> {
+    if labels == 0 {
+        return Err(Error::TooFewClasses { found: 0, least: 1 });
+    }
+    if !logits.len().is_multiple_of(labels) {
+        let expected = logits.len() / labels * labels;
+        return Err(Error::Length { what: "logits", expected, found: logits.len() });
+    }
+    if let Some(at) = logits.iter().position(|v| !v.is_finite()) {
+        return Err(Error::NotFinite { row: at / labels, class: at % labels, value: logits[at] });
+    }
+    Ok(logits.iter().map(|&v| sigmoid(f64::from(v)) as f32).collect())
+}
+
+/// `1 / (1 + e^-x)`; the exponential's argument is never positive, so nothing overflows.
+pub(crate) fn sigmoid(x: f64) -> f64 {
+    let e = (-x.abs()).exp();
+    if x >= 0.0 { 1.0 / (1.0 + e) } else { e / (1.0 + e) }
+}
+
 /// Each row's contribution to log loss and Brier score; the metrics are their means.
 pub(crate) struct RowLosses {
     /// `-ln p(true class)`, in nats.

@@ -28,6 +28,20 @@ pub struct Report {
     pub confusion: Option<Confusion>,
     /// What a reader should know: classes without rows, metrics without interval, and why.
     pub notes: Vec<String>,
+    /// What is left where the model may say "unsure"; `None` where it may not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided: Option<Decided>,
+}
+
+/// The rows on which a model that may say "unsure" does not.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Decided {
+    /// Rows decided.
+    pub rows: u64,
+    /// Their share of all rows.
+    pub coverage: Estimate,
+    /// Share of them that are right; 0 without an interval where there are none.
+    pub accuracy: Estimate,
 }
 
 /// Metrics over all classes. Predictions are the most probable class, the first among equals. All are in [0,
