@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 
 use filbert_data::{LabelMap, ReadOptions, Reader, Table, Task};
 use filbert_engine::Context;
+use filbert_eval::{Answer, Decision, Rule};
 use filbert_model::folder::{FilbertJson, Folder};
 use filbert_model::{HeadSource, LoadReport, Network, Pooling, ProblemType, Tokenizer};
 use filbert_train::{Targets, Texts};
 
+use crate::decision;
 use crate::measure::{self, Measure};
 use crate::tokens::{self, Lengths};
 use crate::{Error, Precision, Silent, Watch};
@@ -21,6 +23,7 @@ pub struct Classifier {
     pub(crate) network: Network,
     pub(crate) tokenizer: Tokenizer,
     pub(crate) task: ProblemType,
+    pub(crate) decision: Decision,
     pub(crate) labels: Vec<String>,
     pub(crate) settings: FilbertJson,
     pub(crate) max_length: usize,
@@ -84,9 +87,6 @@ impl Classifier {
             folder: folder.path().display().to_string(),
             problem: problem.to_owned(),
         };
-        if settings.thresholds.is_some() {
-            return Err(wrong("filbert.json has thresholds, which this version of filbert does not apply"));
-        }
         if !settings.labels.is_empty() && settings.labels != labels {
             return Err(wrong("filbert.json and config.json name different labels"));
         }
@@ -108,10 +108,17 @@ impl Classifier {
         if max_length > limit {
             return Err(Error::MaxLength { folder: folder.display().to_string(), wanted: max_length, limit });
         }
+        let positive = settings.positive_label.as_ref().and_then(|l| labels.iter().position(|x| x == l));
+        let decision =
+            decision::read(&settings, task, &labels, positive).map_err(|problem| Error::Folder {
+                folder: folder.display().to_string(),
+                problem: format!("filbert.json: {problem}"),
+            })?;
         Ok(Self {
             network,
             tokenizer,
             task,
+            decision,
             labels,
             settings,
             max_length,
@@ -248,7 +255,9 @@ impl Classifier {
                 truncated: false,
             };
         }
-        let (labels, unsure) = self.decide(outputs);
+        // Probabilities of a row are what a decision takes.
+        let none = Answer { labels: Vec::new(), unsure: true };
+        let Answer { labels, unsure } = self.decision.decide(outputs).unwrap_or(none);
         let names: Vec<&str> = labels.iter().map(|&label| self.labels[label].as_str()).collect();
         let all = || outputs.iter().copied();
         let score = match labels.as_slice() {
@@ -265,12 +274,24 @@ impl Classifier {
         }
     }
 
-    /// The labels that probabilities mean, and whether they are unsure.
-    fn decide(&self, probabilities: &[f32]) -> (Vec<usize>, bool) {
-        if self.task == ProblemType::MultiLabel {
-            return ((0..probabilities.len()).filter(|&i| probabilities[i] >= 0.5).collect(), false);
+    /// How probabilities become answers.
+    pub fn decision(&self) -> &Decision {
+        &self.decision
+    }
+
+    /// Whether an answer may be unsure.
+    pub fn may_be_unsure(&self) -> bool {
+        match &self.decision.rule {
+            Rule::Binary { unsure, .. } => unsure.is_some(),
+            Rule::Multiclass { thresholds, unsure_below } => thresholds.is_some() || unsure_below.is_some(),
+            Rule::Multilabel { .. } => false,
         }
-        (filbert_eval::argmax(probabilities).into_iter().collect(), false)
+    }
+
+    /// Makes answers from probabilities in another way.
+    pub(crate) fn set_decision(&mut self, decision: Decision) {
+        decision::write(&decision, &self.labels, &mut self.settings);
+        self.decision = decision;
     }
 
     pub(crate) fn lengths(&self) -> Lengths {
@@ -304,18 +325,11 @@ impl Classifier {
     }
 
     /// What logits mean.
-    pub(crate) fn to_probabilities(&self, mut logits: Vec<f32>) -> Result<Vec<f32>, Error> {
-        if self.settings.temperature != 1.0 {
-            let factor = (1.0 / self.settings.temperature) as f32;
-            for logit in &mut logits {
-                *logit *= factor;
-            }
+    pub(crate) fn to_probabilities(&self, logits: Vec<f32>) -> Result<Vec<f32>, Error> {
+        if self.task == ProblemType::Regression {
+            return Ok(logits);
         }
-        match self.task {
-            ProblemType::Regression => Ok(logits),
-            ProblemType::MultiLabel => Ok(logits.into_iter().map(filbert_train::sigmoid).collect()),
-            _ => Ok(filbert_eval::softmax_rows(&logits, self.labels.len())?),
-        }
+        Ok(self.decision.probabilities(logits, self.labels.len())?)
     }
 
     /// Measures on the labelled rows of a file. Columns that are not named are those the folder was trained on if the
@@ -366,8 +380,22 @@ impl Classifier {
 
     /// Measures probabilities (of a regression its numbers) on the rows' targets.
     pub(crate) fn measure(&self, outputs: &[f32], targets: &Targets, seed: u64) -> Result<Measure, Error> {
-        let positive = self.positive_label().and_then(|l| self.labels.iter().position(|x| x == l));
-        Measure::of(outputs, targets, &self.labels, positive, seed)
+        Measure::of(outputs, targets, &self.labels, &self.decision, seed)
+    }
+
+    /// The same of probabilities that another model gave, which has no decision of its own.
+    pub(crate) fn measure_plain(
+        &self,
+        outputs: &[f32],
+        targets: &Targets,
+        seed: u64,
+    ) -> Result<Measure, Error> {
+        let plain = match &self.decision.rule {
+            Rule::Multilabel { thresholds } => Decision::plain_multilabel(thresholds.len()),
+            &Rule::Binary { positive, .. } => Decision::plain(2, Some(positive)),
+            Rule::Multiclass { .. } => Decision::plain(self.labels.len(), None),
+        };
+        Measure::of(outputs, targets, &self.labels, &plain, seed)
     }
 
     /// Classifies without watching; as [`evaluate`](Self::evaluate) with columns found.

@@ -47,7 +47,7 @@ pub(crate) fn measure(
         let (Some(table), Some(rows)) = (table, rows) else { return Ok(None) };
         let texts = texts(table);
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        setup.classifier.measure(&floor.probabilities(&texts), &rows.targets, options.seed).map(Some)
+        setup.classifier.measure_plain(&floor.probabilities(&texts), &rows.targets, options.seed).map(Some)
     };
     let splits = &setup.splits;
     let (valid, test) = (on(&splits.valid, &setup.valid)?, on(&splits.test, &setup.test)?);

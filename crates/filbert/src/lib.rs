@@ -35,6 +35,7 @@
 //! Everything runs on the current rayon pool and gives the same bits on any number of threads.
 
 mod classifier;
+mod decision;
 mod error;
 mod floor;
 mod measure;
@@ -49,6 +50,7 @@ mod watch;
 pub use classifier::{Classifier, Evaluation, Prediction};
 pub use error::Error;
 pub use filbert_data::{Dedupe, SplitBy, Task};
+pub use filbert_eval::fit::{Target, Unsure};
 pub use filbert_model::{Freeze, Lora, Pooling, ProblemType, Windows};
 pub use filbert_train::{EpochReport, Every, Select, StepReport};
 pub use floor::FloorMetrics;

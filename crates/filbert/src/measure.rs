@@ -2,7 +2,7 @@
 
 use filbert_data::{LabelMap, Table, Task};
 use filbert_eval::multilabel::{MultiInputs, MultiReport};
-use filbert_eval::{Estimate, Inputs, Options, Report};
+use filbert_eval::{DEFAULT_THRESHOLD, Decision, Estimate, Inputs, Options, Report, Rule};
 use filbert_model::ProblemType;
 use filbert_train::Targets;
 use serde::{Deserialize, Serialize};
@@ -26,19 +26,26 @@ impl Measure {
         outputs: &[f32],
         targets: &Targets,
         labels: &[String],
-        positive: Option<usize>,
+        decision: &Decision,
         seed: u64,
     ) -> Result<Self, Error> {
         let options = Options { seed, ..Options::default() };
         match targets {
             Targets::Classes(classes) => {
+                let positive = match decision.rule {
+                    Rule::Binary { positive, .. } => Some(positive),
+                    _ => None,
+                };
                 let classes: Vec<usize> = classes.iter().map(|&c| c as usize).collect();
                 let inputs = Inputs { probabilities: outputs, labels: &classes, classes: labels, positive };
-                Ok(Self::Single(Box::new(filbert_eval::measure(&inputs, &options)?)))
+                Ok(Self::Single(Box::new(filbert_eval::measure_decided(&inputs, decision, &options)?)))
             }
             Targets::Sets(sets) => {
                 let truth = filbert_train::truth(sets, labels.len());
-                let thresholds = vec![0.5; labels.len()];
+                let thresholds = match &decision.rule {
+                    Rule::Multilabel { thresholds } => thresholds.clone(),
+                    _ => vec![DEFAULT_THRESHOLD; labels.len()],
+                };
                 let inputs =
                     MultiInputs { probabilities: outputs, truth: &truth, labels, thresholds: &thresholds };
                 Ok(Self::Multi(Box::new(filbert_eval::multilabel::measure(&inputs, &options)?)))

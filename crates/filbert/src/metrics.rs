@@ -1,5 +1,6 @@
 //! What `metrics.json` holds: the metrics with intervals, the rows they were measured on, and the time it took.
 
+use filbert_eval::fit::Fitted;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -20,6 +21,9 @@ pub struct Metrics {
     /// What a cheap baseline made of the same rows, unless it was left out.
     #[serde(default)]
     pub floor: Option<FloorMetrics>,
+    /// How temperature, thresholds and the unsure rule were fitted on the validation rows, where they were.
+    #[serde(default)]
+    pub decision: Option<Fitted>,
     /// What the parts share, and what was left out of them.
     #[serde(default)]
     pub data: Value,

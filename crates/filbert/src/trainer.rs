@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use filbert_data::{Dedupe, SplitBy, Task};
 use filbert_engine::Decay;
+use filbert_eval::fit::{Target, Unsure};
 use filbert_model::{Freeze, Lora, Pooling, Windows};
 pub use filbert_train::Warmup;
 use filbert_train::{Every, Select, Settings};
@@ -68,6 +69,10 @@ pub struct Options {
     pub seeds: usize,
     /// Fits a temperature for the probabilities on the validation rows.
     pub calibrate: bool,
+    /// What thresholds are chosen for, on the validation rows.
+    pub target: Option<Target>,
+    /// When an answer is unsure, fitted on the validation rows where it needs fitting.
+    pub unsure: Option<Unsure>,
     /// The rise of the learning rate.
     pub warmup: Warmup,
     /// The fall of the learning rate.
@@ -146,6 +151,8 @@ impl Default for Options {
             patience: None,
             seeds: 1,
             calibrate: true,
+            target: None,
+            unsure: None,
             warmup: settings.warmup,
             schedule: settings.decay,
             weight_decay: settings.adamw.weight_decay,

@@ -13,7 +13,9 @@ use crate::error::{Error, Result};
 use crate::safetensors::WEIGHTS_FILE;
 use crate::tokenizer::{TOKENIZER_FILE, TOKENIZER_FILES};
 
-pub use filbert_json::{FILBERT_FILE, FORMAT_VERSION, FilbertJson, MAX_FILBERT, MAX_LENGTH, Pooling};
+pub use filbert_json::{
+    FILBERT_FILE, FORMAT_VERSION, FilbertJson, MAX_FILBERT, MAX_LENGTH, Pooling, UnsureBand,
+};
 pub use files::{MAX_JSON_DEPTH, MAX_JSON_VALUES, hex, is_plain_name, sha256, sha256_file};
 pub use save::{SaveFolder, leftovers};
 

@@ -42,6 +42,11 @@ pub(super) fn parse_warmup(text: &str) -> Result<filbert::Warmup, String> {
     }
 }
 
+/// Whatever the measuring's own parsers read.
+pub(super) fn parse_eval<T: std::str::FromStr<Err = filbert_eval::Error>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|e: filbert_eval::Error| e.to_string())
+}
+
 /// Whatever the data's own parsers read.
 pub(super) fn parse_data<T: std::str::FromStr<Err = filbert_data::Error>>(text: &str) -> Result<T, String> {
     text.parse().map_err(|e: filbert_data::Error| e.to_string())

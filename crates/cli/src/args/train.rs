@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::parse::{
-    parse_class_weights, parse_count, parse_data, parse_every, parse_freeze, parse_select, parse_warmup,
-    parse_windows,
+    parse_class_weights, parse_count, parse_data, parse_eval, parse_every, parse_freeze, parse_select,
+    parse_warmup, parse_windows,
 };
 use super::{PoolingArg, PrecisionArg, ScheduleArg};
 
@@ -164,6 +164,14 @@ pub(crate) struct TrainArgs {
     /// Leave the probabilities as they are: no temperature is fitted on the validation rows.
     #[arg(long, help_heading = MEASURING)]
     pub(crate) no_calibration: bool,
+    /// Choose the threshold on validation rows for a target: fpr=0.001, precision=0.95, recall=0.9, f1 or mcc; of several
+    /// labels one for each.
+    #[arg(long, value_name = "TARGET", value_parser = parse_eval::<filbert::Target>, help_heading = MEASURING)]
+    pub(crate) target: Option<filbert::Target>,
+    /// Answers that are unsure: probabilities of the positive label in LOW..HIGH, the most probable label's below a limit
+    /// (below=0.6), or as few as leave an accuracy on the others (accuracy=0.99).
+    #[arg(long, value_name = "LOW..HIGH|below=P|accuracy=A", value_parser = parse_eval::<filbert::Unsure>, help_heading = MEASURING)]
+    pub(crate) unsure: Option<filbert::Unsure>,
     /// How often a checkpoint is written beside the output: a time (5m, 90s), a number of updates (200), or off. SIGINT and
     /// SIGTERM write one too.
     #[arg(long, default_value = "5m", value_name = "TIME|UPDATES|off", value_parser = parse_every, help_heading = RUN)]

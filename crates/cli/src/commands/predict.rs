@@ -53,13 +53,14 @@ fn texts(args: &PredictArgs, common: &Common, classifier: &Classifier) -> Result
     }
     let mut out = String::new();
     for (text, p) in args.texts.iter().zip(&predictions) {
+        let unsure = if p.unsure { "  (unsure)" } else { "" };
         let cut = if p.truncated { "  (cut to the model's longest length)" } else { "" };
         let label = match classifier.task() {
             ProblemType::Regression => String::new(),
             ProblemType::MultiLabel if p.labels.is_empty() => "(none)  ".to_owned(),
             _ => format!("{}  ", output::shown(&p.label, 80)),
         };
-        let _ = writeln!(out, "{label}{:.4}  {}{cut}", p.score, output::shown(text, 120));
+        let _ = writeln!(out, "{label}{:.4}{unsure}  {}{cut}", p.score, output::shown(text, 120));
     }
     output::print(&out)
 }
@@ -69,19 +70,21 @@ fn answer(classifier: &Classifier, p: &Prediction) -> Map<String, Value> {
     let probabilities: Map<String, Value> =
         classifier.labels().iter().cloned().zip(p.probabilities.iter().map(|&p| json!(p))).collect();
     let names: Vec<&String> = p.labels.iter().map(|&label| &classifier.labels()[label]).collect();
+    let mut row = Map::new();
     match classifier.task() {
-        ProblemType::Regression => Map::from_iter([("value".to_owned(), json!(p.score))]),
-        ProblemType::MultiLabel => Map::from_iter([
-            ("labels".to_owned(), json!(names)),
-            ("score".to_owned(), json!(p.score)),
-            ("probabilities".to_owned(), Value::Object(probabilities)),
-        ]),
-        _ => Map::from_iter([
-            ("label".to_owned(), json!(p.label)),
-            ("score".to_owned(), json!(p.score)),
-            ("probabilities".to_owned(), Value::Object(probabilities)),
-        ]),
+        ProblemType::Regression => {
+            row.insert("value".to_owned(), json!(p.score));
+            return row;
+        }
+        ProblemType::MultiLabel => row.insert("labels".to_owned(), json!(names)),
+        _ => row.insert("label".to_owned(), json!(p.label)),
+    };
+    row.insert("score".to_owned(), json!(p.score));
+    if classifier.may_be_unsure() {
+        row.insert("unsure".to_owned(), json!(p.unsure));
     }
+    row.insert("probabilities".to_owned(), Value::Object(probabilities));
+    row
 }
 
 fn file(

@@ -156,6 +156,8 @@ fn options(args: &TrainArgs, out: &Path) -> Options {
         patience: args.patience,
         seeds: args.seeds,
         calibrate: !args.no_calibration,
+        target: args.target,
+        unsure: args.unsure,
         warmup: args.warmup,
         schedule: args.schedule.into(),
         weight_decay: args.weight_decay,

@@ -244,3 +244,38 @@ fn rows_that_occur_twice_are_told_and_left_out() {
         ["train", "--model", "tiny", "--data", "train.csv", "--split-by", "group:nothing", "--out", "h"];
     dir.filbert(&none).expect_error(1, &["nothing", "site"]);
 }
+
+#[test]
+fn thresholds_and_temperature_are_kept_and_honoured() {
+    let dir = prepared();
+    let common = ["--data", "rows.csv", "--positive", "low"];
+    let with = |more: &[&str]| train(&dir, &common.iter().chain(more).copied().collect::<Vec<_>>());
+    with(&["--out", "m", "--target", "recall=0.9", "--unsure", "0.2..0.9", "--epochs", "2"]).expect(0);
+    let settings: serde_json::Value = serde_json::from_str(&dir.read("m/filbert.json")).unwrap();
+    let threshold = settings["thresholds"]["low"].as_f64().unwrap();
+    assert!(
+        settings["temperature"].as_f64().unwrap() > 0.0 && (0.0..=1.0).contains(&threshold),
+        "{settings}"
+    );
+    dir.filbert(&["predict", "--model", "m", "--input", "rows.csv", "--output", "out.jsonl"]).expect(0);
+    let mut seen = (false, false);
+    for line in dir.read("out.jsonl").lines() {
+        let row: serde_json::Value = serde_json::from_str(line).unwrap();
+        let p = row["probabilities"]["low"].as_f64().unwrap();
+        let is_low = row["filbert_label"] == "low";
+        assert_eq!(is_low, p as f32 >= threshold as f32, "{row}");
+        assert_eq!(row["unsure"].as_bool().unwrap(), (0.2f32..0.9).contains(&(p as f32)), "{row}");
+        seen = (seen.0 | is_low, seen.1 | !is_low);
+    }
+    assert_eq!(seen, (true, true));
+    let eval = dir.filbert(&["eval", "--model", "m", "--data", "rows.csv", "--json"]).expect(0).json();
+    assert!(eval["decided"]["rows"].as_u64().unwrap() < 120, "{eval}");
+    // Whoever changes the file by hand is told, and then what does not fit.
+    dir.write("m/filbert.json", &dir.read("m/filbert.json").replace("\"low\": 0.", "\"middle\": 0."));
+    dir.filbert(&["predict", "--model", "m", "abc"]).expect_error(1, &["filbert.json", "middle"]);
+    with(&["--out", "n", "--target", "fpr=0.001"]).expect_error(1, &["10000", "negative"]);
+    let run = with(&["--out", "n", "--target", "fpr=2"]);
+    assert!(run.code == 2 && run.stderr.contains("--target"), "{}", run.stderr);
+    let plain = with(&["--out", "p", "--no-calibration"]).expect(0);
+    assert!(dir.read("p/filbert.json").contains("\"temperature\": 1.0"), "{}", plain.stderr);
+}

@@ -69,6 +69,7 @@ pub(crate) fn run(job: &Trainer, watch: &mut dyn Watch) -> Result<Trained, Error
     setup.classifier.network = network;
 
     // 3. Measuring, in f32 as `predict` and `eval` compute. Nothing before this looked at how the model answers the test rows.
+    let fitted_decision = setup.decide(options, &mut watch)?;
     let valid = setup.measure(setup.valid.as_ref(), "validation", &mut watch)?;
     let test = setup.measure(setup.test.as_ref(), "test", &mut watch)?;
     let floor = crate::floor::measure(&setup, options, &mut watch)?;
@@ -83,6 +84,7 @@ pub(crate) fn run(job: &Trainer, watch: &mut dyn Watch) -> Result<Trained, Error
         test,
         valid,
         floor,
+        decision: fitted_decision,
         data: json!({"overlaps": setup.splits.overlaps, "dropped": setup.splits.dropped}),
         seeds,
         timing: Timing {

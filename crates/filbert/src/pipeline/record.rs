@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::Setup;
 use crate::Trainer;
+use crate::decision::decimal;
 
 /// The record of a run.
 pub(super) fn record(job: &Trainer, setup: &Setup, fitted: &Fitted, (seed, precision): (u64, &str)) -> Value {
@@ -68,9 +69,4 @@ pub(super) fn record(job: &Trainer, setup: &Setup, fitted: &Fitted, (seed, preci
         "best_epoch": fitted.best_epoch,
         "command": options.record,
     })
-}
-
-/// The number as a person would write it: the shortest decimal that means the same f32.
-fn decimal(x: f32) -> f64 {
-    x.to_string().parse().unwrap_or_else(|_| f64::from(x))
 }

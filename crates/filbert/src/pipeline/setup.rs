@@ -2,6 +2,7 @@
 
 use filbert_data::{ReadOptions, Table};
 use filbert_engine::Context;
+use filbert_eval::fit::{Fitted, Wanted, fit_multi_label, fit_single_label};
 use filbert_model::folder::{FilbertJson, Folder};
 use filbert_model::{HeadSource, Network, ProblemType};
 use filbert_train::{Rows, Settings, Targets};
@@ -14,7 +15,7 @@ use crate::measure::{self, Measure};
 use crate::rows::{Dividing, Splits};
 use crate::tokens::{Lengths, tokenize};
 use crate::trainer::ClassWeights;
-use crate::{Classifier, Error, Trainer, Watch};
+use crate::{Classifier, Error, Options, Trainer, Watch};
 
 /// The name of a regression's one output where the label column has none.
 const NUMBER: &str = "value";
@@ -159,6 +160,52 @@ impl Setup {
                 Ok(Some(weights))
             }
         }
+    }
+
+    /// Fits temperature, thresholds and the unsure rule on the validation rows and gives them to the classifier.
+    pub(super) fn decide(
+        &mut self,
+        options: &Options,
+        watch: &mut dyn Watch,
+    ) -> Result<Option<Fitted>, Error> {
+        let wanted =
+            Wanted { temperature: options.calibrate, target: options.target, unsure: options.unsure };
+        if wanted == (Wanted { temperature: false, target: None, unsure: None }) {
+            return Ok(None);
+        }
+        let asked = options.target.is_some() || options.unsure.is_some();
+        let Some(valid) = self.valid.as_ref().filter(|rows| !rows.is_empty()) else {
+            if asked {
+                return Err(Error::Usage(
+                    "--target and --unsure are fitted on validation rows, and there are none",
+                ));
+            }
+            return Ok(None);
+        };
+        if let (Targets::Numbers(_), true) = (&valid.targets, asked) {
+            return Err(Error::Usage("--target and --unsure are for labels, not for a regression"));
+        }
+        watch.stage("fitting temperature and thresholds on the validation rows");
+        let classifier = &self.classifier;
+        let logits = classifier.logits(&valid.texts, &mut |_| ())?;
+        let labels = &classifier.labels;
+        let fitted = match &valid.targets {
+            Targets::Numbers(_) => return Ok(None),
+            Targets::Classes(classes) => {
+                let classes: Vec<usize> = classes.iter().map(|&c| c as usize).collect();
+                let positive = classifier.positive_label().and_then(|l| labels.iter().position(|x| x == l));
+                fit_single_label(&logits, &classes, labels, positive, &wanted)?
+            }
+            Targets::Sets(sets) => {
+                let truth = filbert_train::truth(sets, labels.len());
+                fit_multi_label(&logits, &truth, labels, &wanted)?
+            }
+        };
+        for note in &fitted.notes {
+            watch.note(note);
+        }
+        self.classifier.set_decision(fitted.decision.clone());
+        Ok(Some(fitted))
     }
 
     /// Measures the classifier on rows.

@@ -34,6 +34,16 @@ pub enum Pooling {
     Mean,
 }
 
+/// Probabilities from `low` (included) to `high` (not included), both in 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnsureBand {
+    /// The lowest probability in the band.
+    pub low: f64,
+    /// The lowest probability above it.
+    pub high: f64,
+}
+
 /// The contents of `filbert.json`. The default is what is assumed of a folder that has none.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -49,6 +59,9 @@ pub struct FilbertJson {
     /// Label to the probability from which it is given, 0 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub thresholds: Option<BTreeMap<String, f64>>,
+    /// Probabilities for which an answer is unsure: of the positive label of two, or of the most probable of more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unsure: Option<UnsureBand>,
     /// Columns of the training data whose texts are classified, in order.
     pub text_columns: Vec<String>,
     /// Column of the labels.
@@ -79,6 +92,7 @@ impl Default for FilbertJson {
             files: BTreeMap::new(),
             temperature: 1.0,
             thresholds: None,
+            unsure: None,
             text_columns: Vec::new(),
             label_column: None,
             max_length: None,
@@ -144,6 +158,9 @@ impl FilbertJson {
         }
         if self.thresholds.iter().flat_map(BTreeMap::values).any(|t| !(0.0..=1.0).contains(t)) {
             return Some("thresholds must be in 0 to 1");
+        }
+        if self.unsure.is_some_and(|u| !(0.0 <= u.low && u.low <= u.high && u.high <= 1.0)) {
+            return Some("unsure must be a low and a high in 0 to 1");
         }
         if self.max_length.is_some_and(|n| n == 0 || n > MAX_LENGTH) {
             return Some("max_length must be in 1 to 1048576");

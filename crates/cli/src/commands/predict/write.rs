@@ -19,6 +19,7 @@ pub(super) struct Layout {
     format: OutputFormat,
     raw: bool,
     task: ProblemType,
+    may_be_unsure: bool,
     labels: Vec<String>,
     columns: Vec<String>,
     /// Names of label, score and what follows.
@@ -33,12 +34,29 @@ impl Layout {
             _ if task == ProblemType::Regression => vec!["value".to_owned()],
             OutputFormat::Csv => {
                 let probabilities = labels.iter().map(|label| format!("p_{label}"));
-                [answer, "score"].into_iter().map(str::to_owned).chain(probabilities).collect()
+                let unsure = classifier.may_be_unsure().then_some("unsure");
+                [answer, "score"].into_iter().chain(unsure).map(str::to_owned).chain(probabilities).collect()
             }
-            OutputFormat::Jsonl => [answer, "score", "probabilities"].map(str::to_owned).to_vec(),
+            OutputFormat::Jsonl => {
+                let unsure = classifier.may_be_unsure().then_some("unsure");
+                [answer, "score"]
+                    .into_iter()
+                    .chain(unsure)
+                    .chain(["probabilities"])
+                    .map(str::to_owned)
+                    .collect()
+            }
         };
         let names = own.into_iter().map(|name| unclashed(name, columns)).collect();
-        Self { format, raw, task, labels: labels.to_vec(), columns: columns.to_vec(), names }
+        Self {
+            format,
+            raw,
+            task,
+            may_be_unsure: classifier.may_be_unsure(),
+            labels: labels.to_vec(),
+            columns: columns.to_vec(),
+            names,
+        }
     }
 }
 
@@ -87,6 +105,9 @@ impl RowWriter {
                     self.cell(&prediction.label);
                 }
                 self.number(prediction.score);
+                if self.layout.may_be_unsure {
+                    self.push(if prediction.unsure { "true" } else { "false" });
+                }
                 for &p in &prediction.probabilities {
                     self.number(p);
                 }
@@ -109,13 +130,14 @@ impl RowWriter {
                     .zip(prediction.probabilities.iter().map(|&p| json!(p)))
                     .collect();
                 let names: Vec<&String> = prediction.labels.iter().map(|&l| &self.layout.labels[l]).collect();
-                let values = match self.layout.task {
-                    ProblemType::Regression => vec![json!(prediction.score)],
-                    ProblemType::MultiLabel => {
-                        vec![json!(names), json!(prediction.score), json!(probabilities)]
-                    }
-                    _ => vec![json!(prediction.label), json!(prediction.score), json!(probabilities)],
+                let mut values = match self.layout.task {
+                    ProblemType::Regression => Vec::new(),
+                    ProblemType::MultiLabel => vec![json!(names)],
+                    _ => vec![json!(prediction.label)],
                 };
+                values.push(json!(prediction.score));
+                values.extend(self.layout.may_be_unsure.then(|| json!(prediction.unsure)));
+                values.push(json!(probabilities));
                 for (name, value) in self.layout.names.iter().zip(values) {
                     row.insert(name.clone(), value);
                 }
