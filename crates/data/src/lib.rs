@@ -36,6 +36,7 @@ mod target;
 mod time;
 mod url;
 mod value;
+mod write;
 
 pub use batch::by_length;
 pub use canonical::canonical;
@@ -58,3 +59,4 @@ pub use table::{ReadOptions, Table, is_blank};
 pub use target::Task;
 pub use url::{URL_SHARE, registered_domain, registered_domains};
 pub use value::Value;
+pub use write::write_csv;
