@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use filbert::Watch as _;
 use filbert_data::{
     DataReport, Dedupe, Dropped, Error, Part, ReadOptions, SplitBy, SplitSpec, Table, Task, data_report,
     dedupe, split_by, write_csv,
@@ -153,14 +154,15 @@ fn tell(
         text.push_str(&show::dropped(args.dedupe, dropped, &left));
     }
     for path in written {
-        text.push_str(&format!("written: {}\n", output::shown(&path.display().to_string(), 400)));
+        text.push_str("written: ");
+        text.push_str(&output::shown(&path.display().to_string(), 400));
+        text.push('\n');
     }
     output::print(&text)
 }
 
 /// The files' tables, and the parts cut from them.
 fn read(args: &DataArgs, progress: &mut Progress) -> Result<(Vec<Table>, Vec<Piece>)> {
-    use filbert::Watch as _;
     let by = args.split_by.clone().unwrap_or_default();
     let options = ReadOptions {
         text: args.text.clone(),
@@ -219,7 +221,7 @@ fn read(args: &DataArgs, progress: &mut Progress) -> Result<(Vec<Table>, Vec<Pie
 /// Rows of each part that the model's tokenizer makes longer than it reads.
 fn count_cut(args: &DataArgs, model: &str, parts: &[Part<'_>], progress: &mut Progress) -> Result<Cut> {
     let path = resolve(model, progress)?.folder;
-    let folder = filbert_model::Folder::open(&path)?;
+    let folder = filbert_model::folder::Folder::open(&path)?;
     let tokenizer = filbert_model::Tokenizer::load(&path)?;
     let max_length =
         args.max_length.unwrap_or_else(|| folder.filbert_or_default().max_length.unwrap_or(MAX_LENGTH));

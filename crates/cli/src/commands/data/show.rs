@@ -22,11 +22,8 @@ pub(super) fn report(report: &DataReport) -> String {
 
 fn sizes(report: &DataReport) -> String {
     let mut out = format!("task: {}\n\n", report.task);
-    let _ = writeln!(
-        out,
-        "{:<8}{:>9}{:>8}  {:<32}{}",
-        "part", "rows", "blank", "characters: min, half, 95 %, max", "  file"
-    );
+    let lengths = "characters: min, half, 95 %, max";
+    let _ = writeln!(out, "{:<8}{:>9}{:>8}  {lengths:<32}  file", "part", "rows", "blank");
     for part in &report.parts {
         let c = &part.characters;
         let lengths = format!("{}, {}, {}, {}", c.min, c.median, c.p95, c.max);
