@@ -302,6 +302,19 @@ pub enum Error {
         /// What was given.
         name: String,
     },
+    /// Rows cannot be written.
+    #[error("cannot write rows: {error}")]
+    Write {
+        /// The operating system's reason.
+        #[source]
+        error: io::Error,
+    },
+    /// A file that was read before now holds other rows.
+    #[error("{}: the file changed while it was in use; run again", place_name(.file))]
+    Changed {
+        /// The file.
+        file: String,
+    },
     /// A way to split that is not known.
     #[error("unknown way to split {}; use stratified, domain, group:COLUMN or time:COLUMN", quote(.name))]
     SplitByName {

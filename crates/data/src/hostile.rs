@@ -34,13 +34,17 @@ impl Hostile {
     /// whose every letter has a Latin double.
     pub const LOOKALIKE: Self = Self(16);
 
+    /// Controls from U+0080 to U+009F, which no one types: usually quotes and dashes of Windows-1252 read as Latin-1.
+    pub const MISDECODED: Self = Self(32);
+
     /// All kinds with their names for people.
-    pub const KINDS: [(Self, &'static str); 5] = [
+    pub const KINDS: [(Self, &'static str); 6] = [
         (Self::INVISIBLE, "invisible characters"),
         (Self::BIDI, "direction controls"),
         (Self::CONTROL, "control characters"),
         (Self::MIXED_SCRIPT, "words of mixed scripts"),
         (Self::LOOKALIKE, "letters that look Latin"),
+        (Self::MISDECODED, "characters of a wrong decoding"),
     ];
 
     /// Whether nothing is.
@@ -86,7 +90,7 @@ pub fn suspicious(text: &str) -> Hostile {
             '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' => {
                 found.add(Hostile::BIDI);
             }
-            '\u{80}'..='\u{9F}' => found.add(Hostile::CONTROL),
+            '\u{80}'..='\u{9F}' => found.add(Hostile::MISDECODED),
             _ if is_joiner(c) && !before.is_none_or(is_european) => {}
             _ if is_invisible(c) => found.add(Hostile::INVISIBLE),
             _ => {}
@@ -175,7 +179,7 @@ mod tests {
         const C: &str = "control characters";
         const M: &str = "words of mixed scripts";
         const L: &str = "letters that look Latin";
-        let cases: [(&str, &[&str]); 22] = [
+        let cases: [(&str, &[&str]); 23] = [
             ("an ordinary text, with é, ß and naïve", &[]),
             ("pay\u{200b}pal.com", &[I]),
             ("pay\u{200d}pal", &[I]),
@@ -184,6 +188,7 @@ mod tests {
             ("क्\u{200d}ष", &[]),
             ("abc\u{202e}fdp.exe", &[B]),
             ("\u{1b}[31mred", &[C]),
+            ("It\u{92}s", &["characters of a wrong decoding"]),
             ("tab\tand\r\nbreak", &[]),
             ("p\u{430}ypal", &[M, L]),
             ("http://\u{440}\u{430}\u{443}\u{440}.com/login", &[L]),

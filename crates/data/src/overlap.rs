@@ -121,7 +121,7 @@ fn overlap(from: &Part<'_>, to: &Part<'_>, meets: &[Meets]) -> Overlap {
 }
 
 /// Rows of `to` with a text that in `from` has another label, each with the first such row of `from`.
-fn conflicting_rows(
+pub(crate) fn conflicting_rows(
     from: &Part<'_>,
     to: &Part<'_>,
     from_texts: &[Digest],

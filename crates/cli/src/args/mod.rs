@@ -61,6 +61,8 @@ pub(crate) enum Verb {
     Predict(PredictArgs),
     /// Show what a model folder holds.
     Inspect(InspectArgs),
+    /// Look at rows before training: classes, lengths, overlaps between parts, rows that look wrong.
+    Data(Box<crate::commands::data::DataArgs>),
     /// Fetch a checkpoint from the hub, or from an archive, into the cache.
     Pull(PullArgs),
     /// Measure speed: rows per second over a file, or one training step at a shape.

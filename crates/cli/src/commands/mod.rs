@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 mod bench_step;
+pub(crate) mod data;
 pub(crate) mod eval;
 pub(crate) mod generate;
 pub(crate) mod inspect;

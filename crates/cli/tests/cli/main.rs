@@ -1,6 +1,7 @@
 //! The real binary, end to end.
 
 mod common;
+mod data;
 mod refusals;
 mod speed;
 mod survival;
