@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use filbert_data::{LabelMap, ReadOptions, Reader, Table, Task};
 use filbert_engine::Context;
-use filbert_eval::{Answer, Decision, Rule};
+use filbert_eval::paired::{self, Comparison};
+use filbert_eval::{Answer, Decision, Inputs, Rule};
 use filbert_model::folder::{FilbertJson, Folder};
 use filbert_model::{HeadSource, LoadReport, Network, Pooling, ProblemType, Tokenizer};
 use filbert_train::{Targets, Texts};
@@ -396,6 +397,44 @@ impl Classifier {
             Rule::Multiclass { .. } => Decision::plain(self.labels.len(), None),
         };
         Measure::of(outputs, targets, &self.labels, &plain, seed)
+    }
+
+    /// Holds a second model's answers against a first one's, on the same rows.
+    ///
+    /// # Errors
+    /// If the models have other labels, were measured on other rows, or do not answer with one label.
+    pub fn compare(
+        first: &Self,
+        of_first: &Evaluation,
+        second: &Self,
+        of_second: &Evaluation,
+    ) -> Result<Comparison, Error> {
+        let inputs = |classifier: &Self, evaluation: &Evaluation| -> Result<Vec<usize>, Error> {
+            let classes =
+                evaluation.targets.classes().filter(|_| classifier.task == ProblemType::SingleLabel);
+            let classes = classes.ok_or(Error::Usage(
+                "two models are compared where both answer with one label; these do not",
+            ))?;
+            Ok(classes.iter().map(|&c| c as usize).collect())
+        };
+        let labels = (inputs(first, of_first)?, inputs(second, of_second)?);
+        let positive = |c: &Self| match c.decision.rule {
+            Rule::Binary { positive, .. } => Some(positive),
+            _ => None,
+        };
+        let baseline = Inputs {
+            probabilities: &of_first.probabilities,
+            labels: &labels.0,
+            classes: &first.labels,
+            positive: positive(first),
+        };
+        let candidate = Inputs {
+            probabilities: &of_second.probabilities,
+            labels: &labels.1,
+            classes: &second.labels,
+            positive: positive(second),
+        };
+        Ok(paired::compare(&baseline, &candidate, &filbert_eval::Options::default())?)
     }
 
     /// Classifies without watching; as [`evaluate`](Self::evaluate) with columns found.

@@ -23,12 +23,19 @@ pub struct FloorMetrics {
     pub test: Option<Measure>,
 }
 
+/// The floor's figures, and its probabilities on validation and test rows.
+pub(crate) struct FloorRun {
+    pub(crate) metrics: FloorMetrics,
+    pub(crate) valid: Option<Vec<f32>>,
+    pub(crate) test: Option<Vec<f32>>,
+}
+
 /// Fits and measures the floor; none where it is not wanted, or cannot be fitted, which is said.
 pub(crate) fn measure(
     setup: &Setup,
     options: &Options,
     watch: &mut dyn Watch,
-) -> Result<Option<FloorMetrics>, Error> {
+) -> Result<Option<FloorRun>, Error> {
     let Targets::Classes(labels) = &setup.train.targets else { return Ok(None) };
     if !options.floor {
         return Ok(None);
@@ -43,15 +50,21 @@ pub(crate) fn measure(
         );
         return Ok(None);
     };
-    let on = |table: &Option<Table>, rows: &Option<Rows>| -> Result<Option<Measure>, Error> {
-        let (Some(table), Some(rows)) = (table, rows) else { return Ok(None) };
-        let texts = texts(table);
-        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        setup.classifier.measure_plain(&floor.probabilities(&texts), &rows.targets, options.seed).map(Some)
-    };
+    let on =
+        |table: &Option<Table>, rows: &Option<Rows>| -> Result<(Option<Measure>, Option<Vec<f32>>), Error> {
+            let (Some(table), Some(rows)) = (table, rows) else { return Ok((None, None)) };
+            let texts = texts(table);
+            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+            let outputs = floor.probabilities(&texts);
+            let measure = setup.classifier.measure_plain(&outputs, &rows.targets, options.seed)?;
+            Ok((Some(measure), Some(outputs)))
+        };
     let splits = &setup.splits;
-    let (valid, test) = (on(&splits.valid, &setup.valid)?, on(&splits.test, &setup.test)?);
-    Ok(Some(FloorMetrics { features: floor.features(), seconds: start.elapsed().as_secs_f64(), valid, test }))
+    let (valid, valid_outputs) = on(&splits.valid, &setup.valid)?;
+    let (test, test_outputs) = on(&splits.test, &setup.test)?;
+    let seconds = start.elapsed().as_secs_f64();
+    let metrics = FloorMetrics { features: floor.features(), seconds, valid, test };
+    Ok(Some(FloorRun { metrics, valid: valid_outputs, test: test_outputs }))
 }
 
 /// The texts of a table; those of pairs one after the other.

@@ -36,6 +36,7 @@
 
 mod classifier;
 mod decision;
+mod details;
 mod error;
 mod floor;
 mod measure;
@@ -48,6 +49,7 @@ mod trainer;
 mod watch;
 
 pub use classifier::{Classifier, Evaluation, Prediction};
+pub use details::{Details, Mistake};
 pub use error::Error;
 pub use filbert_data::{Dedupe, SplitBy, Task};
 pub use filbert_eval::fit::{Target, Unsure};

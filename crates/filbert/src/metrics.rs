@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 use crate::measure::flatten;
-use crate::{EpochReport, FloorMetrics, Measure};
+use crate::{Details, EpochReport, FloorMetrics, Measure};
 
 /// The results of a training run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -21,6 +21,9 @@ pub struct Metrics {
     /// What a cheap baseline made of the same rows, unless it was left out.
     #[serde(default)]
     pub floor: Option<FloorMetrics>,
+    /// What there is to say beside the metrics: of the test rows, or without them of the validation rows.
+    #[serde(default)]
+    pub details: Details,
     /// How temperature, thresholds and the unsure rule were fitted on the validation rows, where they were.
     #[serde(default)]
     pub decision: Option<Fitted>,

@@ -75,9 +75,9 @@ pub(crate) enum Verb {
 
 #[derive(Debug, Args)]
 pub(crate) struct EvalArgs {
-    /// The model: a folder, or a classifier's hub id.
-    #[arg(long, short, value_name = "DIR|HUB-ID")]
-    pub(crate) model: String,
+    /// The model: a folder, or a classifier's hub id. A second --model is compared with the first on the same rows.
+    #[arg(long, short, value_name = "DIR|HUB-ID", required = true)]
+    pub(crate) model: Vec<String>,
     /// Labelled rows: .csv, .tsv, .jsonl or .parquet.
     #[arg(long, value_name = "FILE")]
     pub(crate) data: PathBuf,

@@ -1,9 +1,11 @@
-//! `filbert eval`.
+//! `filbert eval`: one model on labelled rows, or two of them side by side.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use filbert::Watch;
+use filbert::{Classifier, Evaluation, Watch};
+use filbert_eval::paired::Comparison;
 use serde_json::{Value, json};
 
 use super::load;
@@ -13,31 +15,98 @@ use crate::progress::Progress;
 
 pub(crate) fn run(args: &EvalArgs, common: &Common) -> Result<()> {
     let mut progress = Progress::new(common);
+    if args.model.len() > 2 {
+        return Err(filbert::Error::Usage("--model is given once, or twice to compare two models").into());
+    }
+    let mut measured = Vec::new();
+    for model in &args.model {
+        measured.push(evaluate(model, args, &mut progress)?);
+    }
+    let comparison = match measured.as_slice() {
+        [(first, a), (second, b)] => {
+            progress.stage("comparing");
+            Some(
+                Classifier::compare(first, a, second, b)
+                    .with_context(|| "the two models cannot be compared")?,
+            )
+        }
+        _ => None,
+    };
+    drop(progress);
+
+    let file = args.data.display().to_string();
+    let reports: Vec<Value> = measured.iter().map(|(_, e)| json(e, &file)).collect();
+    let result = match (&comparison, args.model.as_slice(), reports.as_slice()) {
+        (Some(comparison), [a, b], [first, second]) => json!({
+            "models": [{"model": a, "report": first}, {"model": b, "report": second}],
+            "comparison": comparison,
+        }),
+        _ => reports.into_iter().next().unwrap_or_default(),
+    };
+    if let Some(out) = &args.out {
+        write(out, &result)?;
+    }
+    if common.json {
+        return output::print_json(&result);
+    }
+    for (model, (_, evaluation)) in args.model.iter().zip(&measured) {
+        let title = if comparison.is_some() { format!("{file}, {model}") } else { file.clone() };
+        output::print(&output::measure(&title, &evaluation.report))?;
+    }
+    if let (Some(comparison), [a, b]) = (&comparison, args.model.as_slice()) {
+        output::print(&compared(comparison, a, b))?;
+    }
+    if let Some(out) = &args.out {
+        output::print(&format!("written: {}\n", out.join("metrics.json").display()))?;
+    }
+    Ok(())
+}
+
+/// A model on the rows.
+fn evaluate(model: &str, args: &EvalArgs, progress: &mut Progress) -> Result<(Classifier, Evaluation)> {
     progress.stage("loading the model");
-    let classifier = load(&args.model, args.max_length, args.precision, &mut progress)?;
+    let classifier = load(model, args.max_length, args.precision, progress)?;
     if let Some(out) = &args.out {
         refuse_model_folder(out, classifier.folder())?;
     }
     if let Some(positive) = classifier.positive_label() {
         progress.note(&format!("the positive label is {positive:?}"));
     }
-    let evaluation = classifier.evaluate(&args.data, args.text.clone(), args.label.clone(), &mut progress)?;
-    drop(progress);
+    let evaluation = classifier.evaluate(&args.data, args.text.clone(), args.label.clone(), progress)?;
+    Ok((classifier, evaluation))
+}
 
+fn json(evaluation: &Evaluation, file: &str) -> Value {
     let mut json = evaluation.report.to_json();
-    json["data"] = json!({"file": args.data.display().to_string(), "sha256": evaluation.data_sha256});
+    json["data"] = json!({"file": file, "sha256": evaluation.data_sha256});
     json["truncated_rows"] = json!(evaluation.truncated);
-    if let Some(out) = &args.out {
-        write(out, &json)?;
+    json
+}
+
+/// What a paired comparison says, in words.
+fn compared(c: &Comparison, a: &str, b: &str) -> String {
+    let mut out = format!("\n{b} (second) beside {a} (first), {} rows\n", c.rows);
+    let _ = writeln!(
+        out,
+        "  right: both {}, only the first {}, only the second {}, neither {}",
+        c.both_right, c.only_baseline, c.only_candidate, c.both_wrong
+    );
+    let _ = writeln!(out, "  accuracy, second less first  {}", output::estimate(&c.accuracy_difference));
+    if let Some(auc) = &c.auc_difference {
+        let _ = writeln!(out, "  AUC, second less first       {}", output::estimate(auc));
     }
-    if common.json {
-        return output::print_json(&json);
+    let verdict = if c.mcnemar_p >= 0.05 {
+        "no difference in accuracy can be shown with these rows"
+    } else if c.only_candidate > c.only_baseline {
+        "the second is more accurate"
+    } else {
+        "the first is more accurate"
+    };
+    let _ = writeln!(out, "  McNemar's exact test         p = {:.4}: {verdict}", c.mcnemar_p);
+    for note in &c.notes {
+        let _ = writeln!(out, "  note: {}", output::shown(note, 300));
     }
-    output::print(&output::measure(&args.data.display().to_string(), &evaluation.report))?;
-    if let Some(out) = &args.out {
-        output::print(&format!("written: {}\n", out.join("metrics.json").display()))?;
-    }
-    Ok(())
+    out
 }
 
 /// A model folder's own metrics are those of its training; other rows' go elsewhere.

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use filbert::{Measure, Metrics, SeedMetrics, Trained};
+use filbert::{Details, Measure, Metrics, SeedMetrics, Trained};
+use filbert_eval::operating::Found;
 
 use crate::memory::peak_mb;
 use crate::output;
@@ -21,6 +22,7 @@ pub(super) fn summary(trained: &Trained, folder: &Path) -> String {
         }
     }
     out.push_str(&floor(metrics));
+    out.push_str(&details(&metrics.details));
     out.push_str(&seeds(&metrics.seeds));
     let timing = &metrics.timing;
     let _ = write!(
@@ -59,6 +61,37 @@ fn floor(metrics: &Metrics) -> String {
         out.push_str("  note: the model is not more accurate than this floor, which fits in seconds\n");
     }
     out.push('\n');
+    out
+}
+
+/// Whether the floor is beaten, and what the model is worth where positives are rare.
+fn details(details: &Details) -> String {
+    let mut out = String::new();
+    if let Some(c) = &details.comparison {
+        let verdict = match (c.mcnemar_p < 0.05, c.only_candidate > c.only_baseline) {
+            (false, _) => "no difference in accuracy can be shown with these rows",
+            (true, true) => "the model is more accurate",
+            (true, false) => "the floor is more accurate",
+        };
+        let _ = writeln!(out, "the model beside the floor, {} {} rows", c.rows, details.split);
+        let _ = writeln!(out, "  {:<18}{}", "accuracy gained", output::estimate(&c.accuracy_difference));
+        let _ = writeln!(out, "  {:<18}p = {:.4}: {verdict}\n", "McNemar's test", c.mcnemar_p);
+    }
+    if let Some(operating) = &details.operating {
+        let _ = writeln!(out, "where false alarms must be rare, {} rows", details.split);
+        for point in &operating.tpr_at_fpr {
+            let name = format!("TPR at FPR {}", point.fpr);
+            let _ = match &point.found {
+                Found::Point(found) => writeln!(out, "  {name:<18}{}", output::estimate(&found.tpr)),
+                Found::Refused(refusal) => writeln!(out, "  {name:<18}not given: {refusal}"),
+            };
+        }
+        for at in &operating.precision_by_prevalence.points {
+            let name = format!("precision at {} %", at.prevalence * 100.0);
+            let _ = writeln!(out, "  {name:<18}{}", output::estimate(&at.precision));
+        }
+        out.push('\n');
+    }
     out
 }
 

@@ -279,3 +279,30 @@ fn thresholds_and_temperature_are_kept_and_honoured() {
     let plain = with(&["--out", "p", "--no-calibration"]).expect(0);
     assert!(dir.read("p/filbert.json").contains("\"temperature\": 1.0"), "{}", plain.stderr);
 }
+
+#[test]
+fn two_models_are_compared_on_the_same_rows() {
+    let dir = prepared();
+    train(&dir, &["--data", "rows.csv", "--out", "good"]).expect(0);
+    let poor = [
+        "train", "--model", "tiny", "--data", "rows.csv", "--epochs", "1", "--lr", "0", "--out", "poor", "-q",
+    ];
+    dir.filbert(&poor).expect(0);
+    let both = ["eval", "--model", "poor", "--model", "good", "--data", "rows.csv"];
+    let text = dir.filbert(&both).expect(0).stdout;
+    assert!(text.contains("McNemar") && text.contains("the second is more accurate"), "{text}");
+    let json = dir.filbert(&both.iter().copied().chain(["--json"]).collect::<Vec<_>>()).expect(0).json();
+    let c = &json["comparison"];
+    assert!(
+        c["mcnemar_p"].as_f64().unwrap() < 0.001 && c["accuracy_difference"]["low"].as_f64().unwrap() > 0.0,
+        "{c}"
+    );
+    assert_eq!(json["models"][1]["model"], "good");
+    let same = ["eval", "--model", "good", "--model", "good", "--data", "rows.csv"];
+    let text = dir.filbert(&same).expect(0).stdout;
+    assert!(text.contains("no difference in accuracy can be shown"), "{text}");
+    sets(&dir);
+    train(&dir, &["--data", "sets.csv", "--task", "multi-label", "--out", "sets", "--epochs", "1"]).expect(0);
+    dir.filbert(&["eval", "--model", "good", "--model", "good", "--model", "good", "--data", "rows.csv"])
+        .expect_error(2, &["twice"]);
+}

@@ -17,6 +17,8 @@ pub(crate) use save::{save, save_adapter};
 pub(crate) use setup::Setup;
 use tell::Recorder;
 
+use crate::details::{Answered, Details};
+use crate::floor::FloorRun;
 use crate::measure::Measure;
 use crate::metrics::{PerEpoch, SeedMetrics};
 use crate::watch::Watched;
@@ -73,6 +75,7 @@ pub(crate) fn run(job: &Trainer, watch: &mut dyn Watch) -> Result<Trained, Error
     let valid = setup.measure(setup.valid.as_ref(), "validation", &mut watch)?;
     let test = setup.measure(setup.test.as_ref(), "test", &mut watch)?;
     let floor = crate::floor::measure(&setup, options, &mut watch)?;
+    let details = details(&setup, valid.as_ref(), test.as_ref(), floor.as_ref(), seed)?;
 
     setup.classifier.settings.training =
         record::record(job, &setup, &fitted, (seed, context.precision().name()));
@@ -81,9 +84,10 @@ pub(crate) fn run(job: &Trainer, watch: &mut dyn Watch) -> Result<Trained, Error
     let epochs = fitted.epochs.len();
     let metrics = Metrics {
         rows: counts,
-        test,
-        valid,
-        floor,
+        test: test.map(|(measure, _)| measure),
+        valid: valid.map(|(measure, _)| measure),
+        floor: floor.map(|floor| floor.metrics),
+        details,
         decision: fitted_decision,
         data: json!({"overlaps": setup.splits.overlaps, "dropped": setup.splits.dropped}),
         seeds,
@@ -102,6 +106,26 @@ pub(crate) fn run(job: &Trainer, watch: &mut dyn Watch) -> Result<Trained, Error
         notes: watch.into_notes(),
     };
     Ok(Trained { classifier: setup.classifier, metrics, adapter, lora: options.lora.clone() })
+}
+
+/// What there is to say of the test rows, or without them of the validation rows, beside their metrics.
+fn details(
+    setup: &Setup,
+    valid: Option<&(Measure, Vec<f32>)>,
+    test: Option<&(Measure, Vec<f32>)>,
+    floor: Option<&FloorRun>,
+    seed: u64,
+) -> Result<Details, Error> {
+    let splits = &setup.splits;
+    let test_rows = (test, &splits.test, &setup.test, floor.and_then(|f| f.test.as_deref()));
+    let valid_rows = (valid, &splits.valid, &setup.valid, floor.and_then(|f| f.valid.as_deref()));
+    for (name, (measured, table, rows, floor)) in [("test", test_rows), ("validation", valid_rows)] {
+        if let (Some((_, outputs)), Some(table), Some(rows)) = (measured, table, rows) {
+            let answered = Answered { table, rows, outputs, floor };
+            return Details::of(&setup.classifier, name, &answered, seed);
+        }
+    }
+    Ok(Details::default())
 }
 
 /// Trains the model with one seed and makes it one that answers in the task's own terms.
@@ -166,7 +190,9 @@ fn train(
 /// What one of several seeds made of validation and test rows.
 fn measure_seed(setup: &mut Setup, run: &Seeded, watch: &mut Recorder<'_>) -> Result<SeedMetrics, Error> {
     let kept = std::mem::replace(&mut setup.classifier.network, run.network.clone());
-    let values = |measure: Option<Measure>| measure.map(|m| m.values().into_iter().collect());
+    let values = |measured: Option<(Measure, _)>| {
+        measured.map(|(m, _): (Measure, Vec<f32>)| m.values().into_iter().collect())
+    };
     let valid = setup.measure(setup.valid.as_ref(), "validation", watch)?;
     let test = setup.measure(setup.test.as_ref(), "test", watch)?;
     setup.classifier.network = kept;

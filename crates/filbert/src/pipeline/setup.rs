@@ -17,6 +17,9 @@ use crate::tokens::{Lengths, tokenize};
 use crate::trainer::ClassWeights;
 use crate::{Classifier, Error, Options, Trainer, Watch};
 
+/// Fewer validation rows than this fit no temperature.
+const MIN_CALIBRATION_ROWS: usize = 100;
+
 /// The name of a regression's one output where the label column has none.
 const NUMBER: &str = "value";
 
@@ -168,39 +171,37 @@ impl Setup {
         options: &Options,
         watch: &mut dyn Watch,
     ) -> Result<Option<Fitted>, Error> {
-        let wanted =
-            Wanted { temperature: options.calibrate, target: options.target, unsure: options.unsure };
+        let enough = self.valid.as_ref().is_some_and(|rows| rows.len() >= MIN_CALIBRATION_ROWS);
+        let wanted = Wanted {
+            temperature: options.calibrate && enough,
+            target: options.target,
+            unsure: options.unsure,
+        };
         if wanted == (Wanted { temperature: false, target: None, unsure: None }) {
             return Ok(None);
         }
         let asked = options.target.is_some() || options.unsure.is_some();
         let Some(valid) = self.valid.as_ref().filter(|rows| !rows.is_empty()) else {
+            return Err(Error::Usage(
+                "--target and --unsure are fitted on validation rows, and there are none",
+            ));
+        };
+        if let Targets::Numbers(_) = &valid.targets {
             if asked {
-                return Err(Error::Usage(
-                    "--target and --unsure are fitted on validation rows, and there are none",
-                ));
+                return Err(Error::Usage("--target and --unsure are for labels, not for a regression"));
             }
             return Ok(None);
-        };
-        if let (Targets::Numbers(_), true) = (&valid.targets, asked) {
-            return Err(Error::Usage("--target and --unsure are for labels, not for a regression"));
         }
         watch.stage("fitting temperature and thresholds on the validation rows");
         let classifier = &self.classifier;
         let logits = classifier.logits(&valid.texts, &mut |_| ())?;
-        let labels = &classifier.labels;
-        let fitted = match &valid.targets {
-            Targets::Numbers(_) => return Ok(None),
-            Targets::Classes(classes) => {
-                let classes: Vec<usize> = classes.iter().map(|&c| c as usize).collect();
-                let positive = classifier.positive_label().and_then(|l| labels.iter().position(|x| x == l));
-                fit_single_label(&logits, &classes, labels, positive, &wanted)?
-            }
-            Targets::Sets(sets) => {
-                let truth = filbert_train::truth(sets, labels.len());
-                fit_multi_label(&logits, &truth, labels, &wanted)?
-            }
-        };
+        let mut fitted = fit(classifier, &logits, &valid.targets, &wanted)?;
+        if fitted.temperature.is_some_and(|t| t.at_bound) {
+            watch.note(
+                "no temperature: the validation rows cannot tell how sure the model should be, it answers all of them right",
+            );
+            fitted = fit(classifier, &logits, &valid.targets, &Wanted { temperature: false, ..wanted })?;
+        }
         for note in &fitted.notes {
             watch.note(note);
         }
@@ -214,12 +215,13 @@ impl Setup {
         rows: Option<&Rows>,
         name: &str,
         watch: &mut dyn Watch,
-    ) -> Result<Option<Measure>, Error> {
+    ) -> Result<Option<(Measure, Vec<f32>)>, Error> {
         let Some(rows) = rows else { return Ok(None) };
         watch.stage(&format!("measuring on the {name} rows"));
         let total = rows.texts.encodings.len();
         let outputs = self.classifier.probabilities(&rows.texts, &mut |n| watch.rows(n, total))?;
-        self.classifier.measure(&outputs, &rows.targets, self.seed).map(Some)
+        let measure = self.classifier.measure(&outputs, &rows.targets, self.seed)?;
+        Ok(Some((measure, outputs)))
     }
 
     /// All that a run's result follows from, by name: what a checkpoint must agree with.
@@ -251,6 +253,22 @@ impl Setup {
             "the arithmetic": format!("{:?} {}", context.isa(), context.kernel()),
         })
     }
+}
+
+/// Fits a decision to the logits of labelled rows.
+fn fit(classifier: &Classifier, logits: &[f32], targets: &Targets, wanted: &Wanted) -> Result<Fitted, Error> {
+    let labels = &classifier.labels;
+    Ok(match targets {
+        Targets::Sets(sets) => {
+            fit_multi_label(logits, &filbert_train::truth(sets, labels.len()), labels, wanted)?
+        }
+        other => {
+            let classes: Vec<usize> =
+                other.classes().unwrap_or_default().iter().map(|&c| c as usize).collect();
+            let positive = classifier.positive_label().and_then(|l| labels.iter().position(|x| x == l));
+            fit_single_label(logits, &classes, labels, positive, wanted)?
+        }
+    })
 }
 
 fn hex(bytes: &[u8]) -> String {

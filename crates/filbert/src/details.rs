@@ -1,0 +1,147 @@
+//! What a report says beside the metrics: is the model better than the floor, what is it worth where it will be used, and where
+//! is it wrong.
+
+use filbert_data::Table;
+use filbert_eval::operating::{Operating, operating};
+use filbert_eval::paired::{Comparison, compare};
+use filbert_eval::{Inputs, Options, Rule};
+use filbert_train::{Rows, Targets};
+use serde::{Deserialize, Serialize};
+
+use crate::{Classifier, Error};
+
+/// Mistakes that are kept.
+const MISTAKES: usize = 20;
+/// Characters of a text that are kept with a mistake.
+const SHOWN: usize = 400;
+
+/// Everything about one set of rows beside its metrics.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Details {
+    /// `test`, or `validation` where there are no test rows.
+    pub split: String,
+    /// The model (candidate) beside the floor (baseline).
+    pub comparison: Option<Comparison>,
+    /// Of two labels: true positives at few false ones, and precision where positives are rare.
+    pub operating: Option<Operating>,
+    /// The most confident mistakes, of numbers the largest errors; worst first.
+    pub mistakes: Vec<Mistake>,
+}
+
+/// A row that was answered wrong.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Mistake {
+    /// Where the row stands in its file, from 1: a line, or a row of a Parquet file.
+    pub place: u64,
+    /// The text, cut.
+    pub text: String,
+    /// What it is.
+    pub truth: String,
+    /// What the model answers.
+    pub answer: String,
+    /// The probability of that; none for numbers.
+    pub probability: Option<f32>,
+}
+
+/// Rows with what the model made of them.
+pub(crate) struct Answered<'a> {
+    pub(crate) table: &'a Table,
+    pub(crate) rows: &'a Rows,
+    /// Probabilities `[rows, labels]`, or numbers.
+    pub(crate) outputs: &'a [f32],
+    /// The floor's.
+    pub(crate) floor: Option<&'a [f32]>,
+}
+
+impl Details {
+    pub(crate) fn of(
+        classifier: &Classifier,
+        split: &str,
+        answered: &Answered<'_>,
+        seed: u64,
+    ) -> Result<Self, Error> {
+        let mut details =
+            Self { split: split.to_owned(), mistakes: mistakes(classifier, answered), ..Self::default() };
+        let Targets::Classes(classes) = &answered.rows.targets else { return Ok(details) };
+        let labels: Vec<usize> = classes.iter().map(|&c| c as usize).collect();
+        let positive = match classifier.decision.rule {
+            Rule::Binary { positive, .. } => Some(positive),
+            _ => None,
+        };
+        if let Some(floor) = answered.floor {
+            let inputs = |probabilities| Inputs {
+                probabilities,
+                labels: &labels,
+                classes: &classifier.labels,
+                positive,
+            };
+            let options = Options { seed, ..Options::default() };
+            details.comparison = Some(compare(&inputs(floor), &inputs(answered.outputs), &options)?);
+        }
+        if let Some(positive) = positive {
+            let scores: Vec<f32> = answered.outputs.chunks_exact(2).map(|p| p[positive]).collect();
+            let truth: Vec<bool> = labels.iter().map(|&label| label == positive).collect();
+            let called: Vec<bool> =
+                answered.outputs.chunks_exact(2).map(|p| classifier.answer(p).labels == [positive]).collect();
+            // Rows of one class have no such points.
+            if truth.iter().any(|&t| t) && !truth.iter().all(|&t| t) {
+                details.operating = Some(operating(&scores, &truth, &called)?);
+            }
+        }
+        Ok(details)
+    }
+}
+
+/// The rows that are answered wrong, most confident first; of numbers those that are farthest off.
+fn mistakes(classifier: &Classifier, answered: &Answered<'_>) -> Vec<Mistake> {
+    let columns = classifier.labels.len().max(1);
+    let names = |labels: &[usize]| -> String {
+        if labels.is_empty() {
+            return "(none)".to_owned();
+        }
+        labels.iter().map(|&l| classifier.labels[l].as_str()).collect::<Vec<_>>().join(", ")
+    };
+    let mut found: Vec<(f32, usize, String, String, Option<f32>)> = Vec::new();
+    for (row, outputs) in answered.outputs.chunks_exact(columns).enumerate() {
+        let answer = classifier.answer(outputs);
+        let (truth, weight) = match &answered.rows.targets {
+            Targets::Classes(classes) => (vec![classes[row] as usize], answer.score),
+            Targets::Sets(sets) => {
+                let mut truth: Vec<usize> = sets[row].iter().map(|&l| l as usize).collect();
+                truth.sort_unstable();
+                // The surest wrong decision about a single label.
+                let wrong = |l: usize| answer.labels.contains(&l) != truth.contains(&l);
+                let sure = |l: usize| if answer.labels.contains(&l) { outputs[l] } else { 1.0 - outputs[l] };
+                let weight = (0..columns).filter(|&l| wrong(l)).map(sure).fold(0.0, f32::max);
+                (truth, weight)
+            }
+            Targets::Numbers(numbers) => {
+                let error = (outputs[0] - numbers[row]).abs();
+                found.push((error, row, numbers[row].to_string(), outputs[0].to_string(), None));
+                continue;
+            }
+        };
+        if truth != answer.labels {
+            found.push((weight, row, names(&truth), names(&answer.labels), Some(weight)));
+        }
+    }
+    found.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    found.truncate(MISTAKES);
+    let table = answered.table;
+    let text = |row: usize| {
+        let pair = table.pairs.as_ref().map(|p| format!(" | {}", p[row])).unwrap_or_default();
+        let whole = format!("{}{pair}", table.texts[row]);
+        let cut: String = whole.chars().take(SHOWN).collect();
+        if cut.len() < whole.len() { format!("{cut}...") } else { cut }
+    };
+    found
+        .into_iter()
+        .map(|(_, row, truth, answer, probability)| Mistake {
+            place: table.places[row],
+            text: text(row),
+            truth,
+            answer,
+            probability,
+        })
+        .collect()
+}
