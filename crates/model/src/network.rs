@@ -102,6 +102,14 @@ impl Network {
         Ok(Self { architecture, config, params, encoder, head })
     }
 
+    /// The network with its weights, leaving one without any.
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        let params = std::mem::take(&mut self.params);
+        let rest = self.clone();
+        Self { params, ..rest }
+    }
+
     /// Marks what is trained.
     ///
     /// # Errors

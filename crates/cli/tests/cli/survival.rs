@@ -107,15 +107,11 @@ fn killed(kills: usize) {
     println!("{done} kills at {}; {resumed} of the runs went on from a checkpoint", told.join(", "));
 }
 
+/// 20 kills, or as many as `FILBERT_KILLS` says.
 #[test]
 fn killed_at_any_moment_it_ends_with_the_same_bits() {
-    killed(20);
-}
-
-#[test]
-#[ignore = "takes minutes: scripts/nightly.sh runs it"]
-fn killed_two_hundred_times_it_ends_with_the_same_bits() {
-    killed(200);
+    let kills = std::env::var("FILBERT_KILLS").ok().and_then(|n| n.parse().ok());
+    killed(kills.unwrap_or(20));
 }
 
 #[cfg(unix)]

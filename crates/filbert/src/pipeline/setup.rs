@@ -102,10 +102,11 @@ impl Setup {
         Ok(Self { splits, classifier, train, valid, test, scale, seed: options.seed })
     }
 
-    /// The network that a seed starts from.
-    pub(super) fn network(&self, job: &Trainer, seed: u64) -> Result<Network, Error> {
-        if seed == self.seed && job.options.seeds == 1 {
-            return Ok(self.classifier.network.clone());
+    /// The network that a seed starts from. There is one copy of its weights: where there is only one seed, the classifier's are
+    /// taken.
+    pub(super) fn network(&mut self, job: &Trainer, seed: u64) -> Result<Network, Error> {
+        if job.options.seeds == 1 {
+            return Ok(self.classifier.network.take());
         }
         Ok(load(job, self.classifier.labels.len(), seed)?.0)
     }
