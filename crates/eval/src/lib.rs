@@ -49,7 +49,7 @@ pub use calibration::ECE_BINS;
 pub use decision::{Answer, Band, DEFAULT_THRESHOLD, Decision, MAX_TEMPERATURE, MIN_TEMPERATURE, Rule};
 pub use error::Error;
 pub use estimate::{Estimate, Method, wilson};
-pub use floor::Floor;
+pub use floor::{Floor, RegressionFloor};
 pub use input::{Inputs, MAX_RESAMPLES, MAX_ROWS, Options};
 pub use measure::{measure, measure_decided};
 pub use probability::{argmax, sigmoid_rows, softmax_rows};
