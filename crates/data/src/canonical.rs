@@ -19,6 +19,11 @@ pub fn canonical(text: &str) -> String {
     }
 }
 
+/// The canonical form before URLs are looked at.
+pub(crate) fn plain(text: &str) -> String {
+    if text.is_ascii() { spaced(text.chars().map(|c| c.to_ascii_lowercase())) } else { folded(text) }
+}
+
 fn folded(text: &str) -> String {
     let upper = text.nfkc().filter(|&c| !is_invisible(c)).flat_map(char::to_uppercase);
     spaced(upper.flat_map(char::to_lowercase).nfkc())

@@ -15,16 +15,16 @@ pub const SIMILARITY: f64 = 0.8;
 /// Hashes kept of a text: of one with more different shingles the smallest, from which the similarity is estimated.
 pub const MAX_SHINGLES: usize = 1024;
 /// Texts of one band's bucket that a query looks at.
-pub const MAX_BUCKET: usize = 64;
+pub const MAX_BUCKET: usize = 256;
 /// Candidates that a query verifies, those that share most bands first.
-pub const MAX_CANDIDATES: usize = 200;
+pub const MAX_CANDIDATES: usize = 400;
 /// Bands of a signature.
 pub const BANDS: usize = 20;
 /// Hashes of a band.
 pub const BAND_ROWS: usize = 6;
 
 /// Bucket entries that a query passes over, at most, because they are not asked for.
-const MAX_SCANNED: usize = 1024;
+const MAX_SCANNED: usize = 2048;
 const HASHES: usize = BANDS * BAND_ROWS;
 
 /// A text's shingles as hashes, and its signature's bands.

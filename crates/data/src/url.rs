@@ -3,6 +3,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use crate::canonical::plain;
 use crate::table::Table;
 
 /// The share of rows that must be URLs for a table to count as one of URLs.
@@ -87,10 +88,16 @@ fn is_public(host: &str) -> bool {
 
 /// The registrable domain of a text that is a URL or a host name: `example.co.uk` for
 /// `https://www.example.co.uk/a`, `name.github.io` for `name.github.io/b`. Addresses, and hosts that are a public
-/// suffix themselves, stand for themselves. Nothing for other texts.
+/// suffix themselves, stand for themselves. White space may follow in the path, as in names of files. Invisible
+/// characters and case do not matter, so that rows that meet in canonical form have one domain. Nothing for other
+/// texts.
 pub fn registered_domain(text: &str) -> Option<String> {
-    let text = text.trim().to_lowercase();
-    let host = parts(&text)?.host;
+    let text = plain(text);
+    let parts = match text.split_once(' ') {
+        Some((first, _)) => parts(first).filter(|parts| !parts.path.is_empty() || parts.query.is_some()),
+        None => parts(&text),
+    };
+    let host = parts?.host;
     if address(host) {
         return Some(host.to_owned());
     }
@@ -133,6 +140,9 @@ mod tests {
             ("http://xn--e1afmkfd.xn--p1ai/", Some("xn--e1afmkfd.xn--p1ai")),
             ("https://example.com./", Some("example.com")),
             (" example.com ", Some("example.com")),
+            ("example.com/my file.rar", Some("example.com")),
+            ("exam\u{ad}ple.com", Some("example.com")),
+            ("example.com is down", None),
             ("see example.com", None),
             ("bob@example.com", None),
             ("wait...what", None),

@@ -83,7 +83,14 @@ struct Piece {
     /// The file's table, by its index.
     file: usize,
     rows: Vec<usize>,
-    table: Table,
+    /// These rows where they are not the whole file.
+    table: Option<Table>,
+}
+
+impl Piece {
+    fn whole(name: &'static str, file: usize, table: &Table) -> Self {
+        Self { name, file, rows: (0..table.len()).collect(), table: None }
+    }
 }
 
 /// Rows cut at a number of tokens.
@@ -100,7 +107,11 @@ pub(crate) fn run(args: &DataArgs, common: &Common) -> Result<()> {
     progress.stage("reading rows");
     let (files, mut pieces) = read(args, &mut progress)?;
     progress.stage("comparing rows");
-    let parts: Vec<Part<'_>> = pieces.iter().map(|piece| Part::new(piece.name, &piece.table)).collect();
+    let mut parts: Vec<Part<'_>> = Vec::new();
+    for piece in &pieces {
+        let table = piece.table.as_ref().or(files.get(piece.file)).context("each part has its file")?;
+        parts.push(Part::new(piece.name, table));
+    }
     let report = data_report(&parts);
     let cut = args.model.as_deref().map(|model| count_cut(args, model, &parts, &mut progress)).transpose()?;
     let part = |names: &[&str]| parts.iter().find(|part| names.contains(&part.name));
@@ -190,19 +201,14 @@ fn read(args: &DataArgs, progress: &mut Progress) -> Result<(Vec<Table>, Vec<Pie
         let (mut files, mut pieces) = (Vec::new(), Vec::new());
         for (name, path) in named.into_iter().filter_map(|(name, path)| Some((name, path.as_ref()?))) {
             let table = load(path)?;
-            pieces.push(Piece {
-                name,
-                file: files.len(),
-                rows: (0..table.len()).collect(),
-                table: table.clone(),
-            });
+            pieces.push(Piece::whole(name, files.len(), &table));
             files.push(table);
         }
         return Ok((files, pieces));
     };
     let table = load(data)?;
     if args.split.is_none() && args.split_by.is_none() {
-        let piece = Piece { name: "data", file: 0, rows: (0..table.len()).collect(), table: table.clone() };
+        let piece = Piece::whole("data", 0, &table);
         return Ok((vec![table], vec![piece]));
     }
     let spec = args.split.map_or_else(|| parse::<SplitSpec>("70/15/15"), Ok).map_err(anyhow::Error::msg)?;
@@ -212,7 +218,7 @@ fn read(args: &DataArgs, progress: &mut Progress) -> Result<(Vec<Table>, Vec<Pie
     }
     let named = [("train", split.train), ("valid", split.valid), ("test", split.test)];
     let piece = |(name, rows): (&'static str, Vec<usize>)| {
-        (!rows.is_empty()).then(|| Piece { name, file: 0, table: table.subset(&rows), rows })
+        (!rows.is_empty()).then(|| Piece { name, file: 0, table: Some(table.subset(&rows)), rows })
     };
     let pieces = named.into_iter().filter_map(piece).collect();
     Ok((vec![table], pieces))
