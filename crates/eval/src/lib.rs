@@ -41,6 +41,7 @@ pub mod operating;
 pub mod paired;
 mod probability;
 mod ranking;
+pub mod regression;
 mod report;
 mod rng;
 mod tally;

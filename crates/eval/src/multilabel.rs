@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::bootstrap::{Gaps, Series, affordable, reduced};
+use crate::calibration::{bins, expected_error};
 use crate::error::Error;
 use crate::estimate::{Estimate, score_interval, wilson};
-use crate::input::{Options, check_names, check_probabilities, check_shape};
+use crate::input::{MAX_ROWS, Options, check_names, check_probabilities, check_shape};
 use crate::measure::names;
 use crate::ranking::{Ranking, Rankings};
 use crate::rng::SplitMix64;
@@ -38,6 +39,14 @@ pub struct MultiReport {
     pub notes: Vec<String>,
 }
 
+impl MultiReport {
+    /// The report as JSON.
+    pub fn to_json(&self) -> serde_json::Value {
+        // Keys are strings and every number is finite, so nothing here can fail to serialize.
+        serde_json::to_value(self).unwrap_or(serde_json::Value::Null)
+    }
+}
+
 /// Metrics over all labels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MultiMetrics {
@@ -45,10 +54,22 @@ pub struct MultiMetrics {
     pub subset_accuracy: Estimate,
     /// Share of single decisions that are wrong.
     pub hamming_loss: Estimate,
+    /// Precision of the pooled counts.
+    pub micro_precision: Estimate,
+    /// Recall of the pooled counts.
+    pub micro_recall: Estimate,
     /// F1 of the pooled counts.
     pub micro_f1: Estimate,
+    /// Mean precision over labels.
+    pub macro_precision: Estimate,
+    /// Mean recall over labels.
+    pub macro_recall: Estimate,
     /// Mean F1 over labels.
     pub macro_f1: Estimate,
+    /// Precision weighted by each label's rows.
+    pub weighted_precision: Estimate,
+    /// Recall weighted by each label's rows; equal to micro recall.
+    pub weighted_recall: Estimate,
     /// F1 weighted by each label's rows.
     pub weighted_f1: Estimate,
     /// Mean over rows of the F1 between true and predicted set; 0 for a row where both are empty.
@@ -57,6 +78,16 @@ pub struct MultiMetrics {
     pub mean_average_precision: Option<Estimate>,
     /// Mean ROC AUC over the same labels.
     pub auc: Option<Estimate>,
+    /// ROC AUC of all decisions as one ranking; `None` where all or none of them are true.
+    pub micro_auc: Option<Estimate>,
+    /// Mean over all decisions of `-ln` of the probability of what is true, in nats, clipped as in
+    /// [`crate::Metrics::log_loss`]: the mean over labels of each label's log loss.
+    pub log_loss: Estimate,
+    /// Mean squared error of all probabilities.
+    pub brier: Estimate,
+    /// Expected calibration error of all decisions: probabilities of labels against how often they hold, in
+    /// 15 bins of equal mass. Biased upwards, so it has no interval.
+    pub ece: Estimate,
 }
 
 /// Metrics of one label.
@@ -72,12 +103,33 @@ pub struct PerLabel {
     pub f1: Estimate,
     /// Rows that carry the label.
     pub support: u64,
+    /// Rows that are called this.
+    pub predicted: u64,
     /// ROC AUC; `None` where all or none of the rows carry the label.
     pub auc: Option<Estimate>,
 }
 
-/// Metrics that the bootstrap gives intervals to, in the order of [`bootstrapped`].
-const BOOTSTRAPPED: [&str; 5] = ["hamming_loss", "micro_f1", "macro_f1", "weighted_f1", "samples_f1"];
+/// Metrics that the bootstrap gives intervals to, in the order of [`Sample::averages`].
+const BOOTSTRAPPED: [&str; 12] = [
+    "hamming_loss",
+    "micro_precision",
+    "micro_recall",
+    "micro_f1",
+    "macro_precision",
+    "macro_recall",
+    "macro_f1",
+    "weighted_precision",
+    "weighted_f1",
+    "samples_f1",
+    "log_loss",
+    "brier",
+];
+
+/// Of [`BOOTSTRAPPED`], the means over rows of values in [0, 1].
+const ROW_MEANS: [&str; 2] = ["hamming_loss", "samples_f1"];
+
+/// The rank metrics, in the order of [`Sample::ranks`].
+const RANKED: [&str; 3] = ["auc", "mean_average_precision", "micro_auc"];
 
 /// Measures multi-label predictions. Wilson's interval for subset accuracy and per label, bootstrap over rows
 /// (seeded) for the rest.
@@ -86,81 +138,240 @@ const BOOTSTRAPPED: [&str; 5] = ["hamming_loss", "micro_f1", "macro_f1", "weight
 /// Any fault of the inputs, see [`Error`].
 pub fn measure(inputs: &MultiInputs<'_>, options: &Options) -> Result<MultiReport, Error> {
     options.check()?;
-    let rows = check(inputs)?;
-    let labels = inputs.labels.len();
-    let called = decisions(inputs);
+    let sample = Sample::of(inputs)?;
+    let (rows, labels) = (sample.rows, inputs.labels.len());
+    let all = vec![1; rows];
     let mut tally = Tally::empty(labels);
-    let mut samples_f1 = Vec::with_capacity(rows);
-    let mut exact = 0;
-    for (truth, called) in inputs.truth.chunks_exact(labels).zip(called.chunks_exact(labels)) {
-        exact += u64::from(truth == called);
-        samples_f1.push(add_row(&mut tally, truth, called, 1.0));
-    }
-    let rankings = rank(inputs);
-    let values = bootstrapped(&tally, samples_f1.iter().sum(), rows as f64);
-    let mut series: Vec<Series> =
-        BOOTSTRAPPED.iter().zip(values).map(|(name, value)| Series::new(name, value)).collect();
-    let mut ranks =
-        rankings.scores().map(|r| (Series::new("auc", r.0), Series::new("mean_average_precision", r.1)));
-    let draws = affordable(options, inputs.truth.len().saturating_add(rankings.steps()));
+    let sums = sample.count(&all, &mut tally);
+    let named = |names: &'static [&'static str], values: Vec<f64>| -> Vec<Series> {
+        names.iter().zip(values).map(|(name, value)| Series::new(name, value)).collect()
+    };
+    let mut averages = named(&BOOTSTRAPPED, sample.averages(&tally, &sums).to_vec());
+    let values = sample.ranks(None);
+    let mut ranked = named(&RANKED, values.iter().map(|value| value.unwrap_or(0.0)).collect());
+    let draws = affordable(options, sample.steps());
     let mut rng = SplitMix64::new(options.seed);
     let mut weights = vec![0; if draws > 0 { rows } else { 0 }];
     let mut drawn = Tally::empty(labels);
     for _ in 0..draws {
         rng.resample(&mut weights);
         drawn.clear();
-        let mut samples = 0.0;
-        let pairs = inputs.truth.chunks_exact(labels).zip(called.chunks_exact(labels));
-        for ((truth, called), (&weight, f1)) in pairs.zip(weights.iter().zip(&samples_f1)) {
-            if weight > 0 {
-                add_row(&mut drawn, truth, called, f64::from(weight));
-                samples += f64::from(weight) * f1;
-            }
-        }
-        for (series, value) in series.iter_mut().zip(bootstrapped(&drawn, samples, rows as f64)) {
+        let sums = sample.count(&weights, &mut drawn);
+        for (series, value) in averages.iter_mut().zip(sample.averages(&drawn, &sums)) {
             series.push(Some(value));
         }
-        if let Some((auc, average)) = &mut ranks {
-            let found = rankings.weighted(&weights, weights.len() as u32);
-            auc.push(found.map(|r| r.0));
-            average.push(found.map(|r| r.1));
+        for (series, value) in ranked.iter_mut().zip(sample.ranks(Some(&weights))) {
+            series.push(value);
+        }
+    }
+    let mut notes = sample.notes();
+    let metrics = sample.metrics(averages, ranked, values, options, &mut notes);
+    notes.extend(reduced(options, draws, "bootstrap"));
+    Ok(MultiReport { rows: rows as u64, metrics, per_label: per_label(inputs, &tally, &sample.each), notes })
+}
+
+/// Sums over rows, weighted: the rows' own F1, log loss and squared error.
+type Sums = [f64; 3];
+
+/// The sample, in the forms that every resample is computed from.
+pub(crate) struct Sample<'a> {
+    inputs: &'a MultiInputs<'a>,
+    pub(crate) rows: usize,
+    /// Whether each label is predicted, `[rows, labels]`.
+    called: Vec<bool>,
+    of_row: Vec<Sums>,
+    each: Rankings,
+    /// All decisions as one ranking.
+    pooled: Option<Ranking>,
+}
+
+impl<'a> Sample<'a> {
+    pub(crate) fn of(inputs: &'a MultiInputs<'a>) -> Result<Self, Error> {
+        let rows = check(inputs)?;
+        let labels = inputs.labels.len();
+        let called = decisions(inputs);
+        let of_row = |((p, truth), called): ((&[f32], &[bool]), &[bool])| -> Sums {
+            let (mut both, mut either, mut log, mut squared) = (0.0, 0.0, 0.0, 0.0);
+            for ((&p, &truth), &called) in p.iter().zip(truth).zip(called) {
+                both += f64::from(u8::from(truth && called));
+                either += f64::from(u8::from(truth) + u8::from(called));
+                let own = if truth { f64::from(p) } else { 1.0 - f64::from(p) };
+                log -= own.clamp(f64::EPSILON, 1.0 - f64::EPSILON).ln();
+                squared += (1.0 - own) * (1.0 - own);
+            }
+            [share(2.0 * both, either), log / labels as f64, squared / labels as f64]
+        };
+        let each_row = inputs.probabilities.chunks_exact(labels).zip(inputs.truth.chunks_exact(labels));
+        let of_row = each_row.zip(called.chunks_exact(labels)).map(of_row).collect();
+        let cells = inputs.probabilities.iter().copied().zip(inputs.truth.iter().copied());
+        let pooled = if inputs.truth.len() <= MAX_ROWS { Ranking::new(cells) } else { None };
+        Ok(Self { inputs, rows, called, of_row, each: rank(inputs), pooled })
+    }
+
+    /// Row visits of one resample.
+    pub(crate) fn steps(&self) -> usize {
+        let pooled = self.pooled.as_ref().map_or(0, |pooled| pooled.steps() + self.inputs.truth.len());
+        self.inputs.truth.len().saturating_add(self.each.steps()).saturating_add(pooled)
+    }
+
+    /// Counts rows by weight, label by label.
+    pub(crate) fn count(&self, weights: &[u32], tally: &mut Tally) -> Sums {
+        let labels = self.inputs.labels.len();
+        let mut sums = [0.0; 3];
+        let rows = self.inputs.truth.chunks_exact(labels).zip(self.called.chunks_exact(labels));
+        for ((truth, called), (&weight, own)) in rows.zip(weights.iter().zip(&self.of_row)) {
+            if weight == 0 {
+                continue;
+            }
+            let weight = f64::from(weight);
+            for (label, (&truth, &called)) in truth.iter().zip(called).enumerate() {
+                tally.support[label] += if truth { weight } else { 0.0 };
+                tally.predicted[label] += if called { weight } else { 0.0 };
+                tally.correct[label] += if truth && called { weight } else { 0.0 };
+            }
+            sums.iter_mut().zip(own).for_each(|(sum, own)| *sum += weight * own);
+        }
+        sums
+    }
+
+    /// The metrics named by [`BOOTSTRAPPED`].
+    pub(crate) fn averages(&self, tally: &Tally, sums: &Sums) -> [f64; 12] {
+        let (rows, labels) = (self.rows as f64, tally.support.len() as f64);
+        let (mut wrong, mut called) = (0.0, 0.0);
+        let (mut precisions, mut recalls, mut f1s) = (0.0, 0.0, 0.0);
+        let (mut heavy_precision, mut heavy_f1) = (0.0, 0.0);
+        for ((&support, &predicted), &correct) in
+            tally.support.iter().zip(&tally.predicted).zip(&tally.correct)
+        {
+            let (precision, f1) = (share(correct, predicted), share(2.0 * correct, support + predicted));
+            wrong += support + predicted - 2.0 * correct;
+            called += predicted;
+            precisions += precision;
+            recalls += share(correct, support);
+            f1s += f1;
+            heavy_precision += support * precision;
+            heavy_f1 += support * f1;
+        }
+        let (right, are) = (tally.right(), tally.rows());
+        [
+            share(wrong, labels * rows),
+            share(right, called),
+            share(right, are),
+            share(2.0 * right, called + are),
+            precisions / labels,
+            recalls / labels,
+            f1s / labels,
+            share(heavy_precision, are),
+            share(heavy_f1, are),
+            sums[0] / rows,
+            sums[1] / rows,
+            sums[2] / rows,
+        ]
+    }
+
+    /// The metrics named by [`RANKED`], of rows by weight where there are weights.
+    pub(crate) fn ranks(&self, weights: Option<&[u32]>) -> [Option<f64>; 3] {
+        let labels = self.inputs.labels.len();
+        let (each, pooled) = match weights {
+            None => (self.each.scores(), self.pooled.as_ref().map(|pooled| pooled.scores().0)),
+            Some(weights) => {
+                let pooled = self.pooled.as_ref().and_then(|pooled| {
+                    let cells: Vec<u32> =
+                        weights.iter().flat_map(|&weight| std::iter::repeat_n(weight, labels)).collect();
+                    pooled.weighted(&cells, cells.len() as u32).map(|found| found.0)
+                });
+                (self.each.weighted(weights, weights.len() as u32), pooled)
+            }
+        };
+        [each.map(|found| found.0), each.map(|found| found.1), pooled]
+    }
+
+    /// Mean average precision of rows by weight.
+    pub(crate) fn mean_average_precision(&self, weights: &[u32]) -> Option<f64> {
+        self.each.weighted(weights, weights.len() as u32).map(|found| found.1)
+    }
+
+    fn metrics(
+        &self,
+        averages: Vec<Series>,
+        ranked: Vec<Series>,
+        values: [Option<f64>; 3],
+        options: &Options,
+        notes: &mut Vec<String>,
+    ) -> MultiMetrics {
+        let rows = self.rows as f64;
+        let mut gaps = Gaps::default();
+        let mut finished = averages.into_iter().zip(BOOTSTRAPPED).map(|(series, name)| {
+            // A mean over rows of values in [0, 1] varies at most as a share of rows does; counts pooled over
+            // labels have no such bound.
+            let bound = ROW_MEANS.contains(&name).then(|| score_interval(series.value(), rows));
+            series.finish(bound, &mut gaps)
+        });
+        let mut next = || finished.next().unwrap_or_else(|| Estimate::bare(0.0));
+        // In the order of `BOOTSTRAPPED`.
+        let [hamming_loss, micro_precision, micro_recall, micro_f1] = [next(), next(), next(), next()];
+        let [macro_precision, macro_recall, macro_f1] = [next(), next(), next()];
+        let [weighted_precision, weighted_f1, samples_f1] = [next(), next(), next()];
+        let [log_loss, brier] = [next(), next()];
+        drop(finished);
+        let mut ranked = ranked.into_iter().zip(values).map(|(series, value)| {
+            let bound = self.each.bound(series.value());
+            value.is_some().then(|| series.finish(bound, &mut gaps))
+        });
+        let mut next = || ranked.next().flatten();
+        // In the order of `RANKED`.
+        let [auc, mean_average_precision, micro_auc] = [next(), next(), next()];
+        drop(ranked);
+        notes.extend(gaps.into_notes(options));
+        notes.push("ece is biased upwards, more so with few rows, and has no interval".to_owned());
+        let exact = self.exact().into_iter().filter(|&exact| exact).count() as u64;
+        let cells = self.inputs.probabilities.iter().copied().zip(self.inputs.truth.iter().copied());
+        MultiMetrics {
+            subset_accuracy: wilson(exact, self.rows as u64),
+            hamming_loss,
+            micro_precision,
+            micro_recall,
+            micro_f1,
+            macro_precision,
+            macro_recall,
+            macro_f1,
+            weighted_precision,
+            weighted_recall: micro_recall,
+            weighted_f1,
+            samples_f1,
+            mean_average_precision,
+            auc,
+            micro_auc,
+            log_loss,
+            brier,
+            ece: Estimate::bare(expected_error(&bins(cells.collect()))),
         }
     }
 
-    let mut gaps = Gaps::default();
-    let mut finished = series.into_iter().enumerate().map(|(index, series)| {
-        // A mean over rows of values in [0, 1] varies at most as a share of rows does; counts pooled over
-        // labels have no such bound.
-        let mean_of_rows = index == 0 || index == BOOTSTRAPPED.len() - 1;
-        let bound = mean_of_rows.then(|| score_interval(series.value(), rows as f64));
-        series.finish(bound, &mut gaps)
-    });
-    let mut next = || finished.next().unwrap_or_else(|| Estimate::bare(0.0));
-    // In the order of `BOOTSTRAPPED`.
-    let [hamming_loss, micro_f1, macro_f1, weighted_f1, samples_f1] =
-        [next(), next(), next(), next(), next()];
-    drop(finished);
-    let ranks = ranks.map(|(auc, average)| {
-        let bounds = (rankings.bound(auc.value()), rankings.bound(average.value()));
-        (auc.finish(bounds.0, &mut gaps), average.finish(bounds.1, &mut gaps))
-    });
-    let metrics = MultiMetrics {
-        subset_accuracy: wilson(exact, rows as u64),
-        hamming_loss,
-        micro_f1,
-        macro_f1,
-        weighted_f1,
-        samples_f1,
-        mean_average_precision: ranks.map(|r| r.1),
-        auc: ranks.map(|r| r.0),
-    };
-    let mut notes = gaps.into_notes(options);
-    notes.extend(reduced(options, draws, "bootstrap"));
-    let unranked = (0..labels).filter(|&label| rankings.get(label).is_none());
-    if let Some(names) = names(unranked.map(|label| &inputs.labels[label])) {
-        notes.push(format!("all or no rows carry {names}: auc and average precision leave it out"));
+    /// Notes on rows without labels, and on labels that all or no rows carry.
+    fn notes(&self) -> Vec<String> {
+        let labels = self.inputs.labels.len();
+        let mut notes = Vec::new();
+        let empty = |cells: &[bool]| cells.chunks_exact(labels).filter(|row| !row.contains(&true)).count();
+        let (bare, silent) = (empty(self.inputs.truth), empty(&self.called));
+        if bare > 0 {
+            notes.push(format!(
+                "{bare} rows carry no label and {silent} are given none; where both hold samples_f1 counts 0"
+            ));
+        }
+        let unranked = (0..labels).filter(|&label| self.each.get(label).is_none());
+        if let Some(names) = names(unranked.map(|label| &self.inputs.labels[label])) {
+            notes.push(format!("all or no rows carry {names}: auc and average precision leave it out"));
+        }
+        notes
     }
-    Ok(MultiReport { rows: rows as u64, metrics, per_label: per_label(inputs, &tally, &rankings), notes })
+
+    /// Whether each row's set of labels is predicted exactly.
+    pub(crate) fn exact(&self) -> Vec<bool> {
+        let labels = self.inputs.labels.len();
+        let pairs = self.inputs.truth.chunks_exact(labels).zip(self.called.chunks_exact(labels));
+        pairs.map(|(truth, called)| truth == called).collect()
+    }
 }
 
 /// A ranking of each label that holds for some rows and not for others.
@@ -200,45 +411,6 @@ fn decisions(inputs: &MultiInputs<'_>) -> Vec<bool> {
     rows.flat_map(|row| row.iter().zip(inputs.thresholds).map(|(p, threshold)| p >= threshold)).collect()
 }
 
-/// Counts a row `weight` times and gives its own F1.
-fn add_row(tally: &mut Tally, truth: &[bool], called: &[bool], weight: f64) -> f64 {
-    let (mut both, mut either) = (0.0, 0.0);
-    for (label, (&truth, &called)) in truth.iter().zip(called).enumerate() {
-        if truth {
-            tally.support[label] += weight;
-        }
-        if called {
-            tally.predicted[label] += weight;
-        }
-        if truth && called {
-            tally.correct[label] += weight;
-            both += 1.0;
-        }
-        either += f64::from(u8::from(truth) + u8::from(called));
-    }
-    share(2.0 * both, either)
-}
-
-/// The metrics named by [`BOOTSTRAPPED`]; `samples` is the sum of the rows' own F1.
-fn bootstrapped(tally: &Tally, samples: f64, rows: f64) -> [f64; 5] {
-    let labels = tally.support.len() as f64;
-    let (mut wrong, mut sizes, mut f1s, mut heavy) = (0.0, 0.0, 0.0, 0.0);
-    for ((&support, &predicted), &correct) in tally.support.iter().zip(&tally.predicted).zip(&tally.correct) {
-        let f1 = share(2.0 * correct, support + predicted);
-        wrong += support + predicted - 2.0 * correct;
-        sizes += support + predicted;
-        f1s += f1;
-        heavy += support * f1;
-    }
-    [
-        share(wrong, labels * rows),
-        share(2.0 * tally.right(), sizes),
-        share(f1s, labels),
-        share(heavy, tally.rows()),
-        share(samples, rows),
-    ]
-}
-
 fn per_label(inputs: &MultiInputs<'_>, tally: &Tally, rankings: &Rankings) -> Vec<PerLabel> {
     let mut ranked = rankings.each.iter().peekable();
     let one = |(index, label): (usize, &String)| {
@@ -250,6 +422,7 @@ fn per_label(inputs: &MultiInputs<'_>, tally: &Tally, rankings: &Rankings) -> Ve
             recall,
             f1,
             support: tally.support[index] as u64,
+            predicted: tally.predicted[index] as u64,
             auc: ranking.map(|(_, ranking)| ranking.auc().estimate),
         }
     };
