@@ -44,6 +44,7 @@ mod ranking;
 pub mod regression;
 mod report;
 mod rng;
+pub mod slices;
 mod tally;
 
 pub use calibration::ECE_BINS;

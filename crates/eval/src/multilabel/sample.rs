@@ -1,116 +1,17 @@
-//! Rows that carry any number of labels: each label is a decision of its own, by its own threshold.
+//! Multi-label rows in the forms that every resample is computed from, and the metrics of one.
 
-use serde::{Deserialize, Serialize};
-
-use crate::bootstrap::{Gaps, Series, affordable, reduced};
+use super::{MultiInputs, MultiMetrics};
+use crate::bootstrap::{Gaps, Series};
 use crate::calibration::{bins, expected_error};
 use crate::error::Error;
 use crate::estimate::{Estimate, score_interval, wilson};
 use crate::input::{MAX_ROWS, Options, check_names, check_probabilities, check_shape};
 use crate::measure::names;
 use crate::ranking::{Ranking, Rankings};
-use crate::rng::SplitMix64;
 use crate::tally::{Tally, share};
 
-/// Predicted probabilities beside true labels, `[rows, labels]` each.
-#[derive(Debug, Clone, Copy)]
-pub struct MultiInputs<'a> {
-    /// Probability of each label, `[rows, labels]` row-major; rows need not sum to 1.
-    pub probabilities: &'a [f32],
-    /// Whether each label holds, of the same shape.
-    pub truth: &'a [bool],
-    /// The name of each label; at least one, all different.
-    pub labels: &'a [String],
-    /// A label is predicted where its probability is at least its threshold; one per label, in [0, 1].
-    pub thresholds: &'a [f32],
-}
-
-/// Everything measured on one set of multi-label rows. Values are in [0, 1], definitions are scikit-learn's
-/// for indicator matrices: averages run over all labels, and a quotient without rows counts as 0.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct MultiReport {
-    /// Rows measured.
-    pub rows: u64,
-    /// Metrics over all labels.
-    pub metrics: MultiMetrics,
-    /// Precision, recall and F1 of each label, in label order.
-    pub per_label: Vec<PerLabel>,
-    /// What a reader should know.
-    pub notes: Vec<String>,
-}
-
-impl MultiReport {
-    /// The report as JSON.
-    pub fn to_json(&self) -> serde_json::Value {
-        // Keys are strings and every number is finite, so nothing here can fail to serialize.
-        serde_json::to_value(self).unwrap_or(serde_json::Value::Null)
-    }
-}
-
-/// Metrics over all labels.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct MultiMetrics {
-    /// Share of rows whose set of labels is predicted exactly.
-    pub subset_accuracy: Estimate,
-    /// Share of single decisions that are wrong.
-    pub hamming_loss: Estimate,
-    /// Precision of the pooled counts.
-    pub micro_precision: Estimate,
-    /// Recall of the pooled counts.
-    pub micro_recall: Estimate,
-    /// F1 of the pooled counts.
-    pub micro_f1: Estimate,
-    /// Mean precision over labels.
-    pub macro_precision: Estimate,
-    /// Mean recall over labels.
-    pub macro_recall: Estimate,
-    /// Mean F1 over labels.
-    pub macro_f1: Estimate,
-    /// Precision weighted by each label's rows.
-    pub weighted_precision: Estimate,
-    /// Recall weighted by each label's rows; equal to micro recall.
-    pub weighted_recall: Estimate,
-    /// F1 weighted by each label's rows.
-    pub weighted_f1: Estimate,
-    /// Mean over rows of the F1 between true and predicted set; 0 for a row where both are empty.
-    pub samples_f1: Estimate,
-    /// Mean average precision over the labels that hold for some rows and not for others; `None` without any.
-    pub mean_average_precision: Option<Estimate>,
-    /// Mean ROC AUC over the same labels.
-    pub auc: Option<Estimate>,
-    /// ROC AUC of all decisions as one ranking; `None` where all or none of them are true.
-    pub micro_auc: Option<Estimate>,
-    /// Mean over all decisions of `-ln` of the probability of what is true, in nats, clipped as in
-    /// [`crate::Metrics::log_loss`]: the mean over labels of each label's log loss.
-    pub log_loss: Estimate,
-    /// Mean squared error of all probabilities.
-    pub brier: Estimate,
-    /// Expected calibration error of all decisions: probabilities of labels against how often they hold, in
-    /// 15 bins of equal mass. Biased upwards, so it has no interval.
-    pub ece: Estimate,
-}
-
-/// Metrics of one label.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PerLabel {
-    /// The label's name.
-    pub label: String,
-    /// Share of the rows called this that are it.
-    pub precision: Estimate,
-    /// Share of the rows that are this that are called it.
-    pub recall: Estimate,
-    /// Harmonic mean of precision and recall.
-    pub f1: Estimate,
-    /// Rows that carry the label.
-    pub support: u64,
-    /// Rows that are called this.
-    pub predicted: u64,
-    /// ROC AUC; `None` where all or none of the rows carry the label.
-    pub auc: Option<Estimate>,
-}
-
 /// Metrics that the bootstrap gives intervals to, in the order of [`Sample::averages`].
-const BOOTSTRAPPED: [&str; 12] = [
+pub(super) const BOOTSTRAPPED: [&str; 12] = [
     "hamming_loss",
     "micro_precision",
     "micro_recall",
@@ -126,49 +27,10 @@ const BOOTSTRAPPED: [&str; 12] = [
 ];
 
 /// Of [`BOOTSTRAPPED`], the means over rows of values in [0, 1].
-const ROW_MEANS: [&str; 2] = ["hamming_loss", "samples_f1"];
+pub(super) const ROW_MEANS: [&str; 2] = ["hamming_loss", "samples_f1"];
 
 /// The rank metrics, in the order of [`Sample::ranks`].
-const RANKED: [&str; 3] = ["auc", "mean_average_precision", "micro_auc"];
-
-/// Measures multi-label predictions. Wilson's interval for subset accuracy and per label, bootstrap over rows
-/// (seeded) for the rest.
-///
-/// # Errors
-/// Any fault of the inputs, see [`Error`].
-pub fn measure(inputs: &MultiInputs<'_>, options: &Options) -> Result<MultiReport, Error> {
-    options.check()?;
-    let sample = Sample::of(inputs)?;
-    let (rows, labels) = (sample.rows, inputs.labels.len());
-    let all = vec![1; rows];
-    let mut tally = Tally::empty(labels);
-    let sums = sample.count(&all, &mut tally);
-    let named = |names: &'static [&'static str], values: Vec<f64>| -> Vec<Series> {
-        names.iter().zip(values).map(|(name, value)| Series::new(name, value)).collect()
-    };
-    let mut averages = named(&BOOTSTRAPPED, sample.averages(&tally, &sums).to_vec());
-    let values = sample.ranks(None);
-    let mut ranked = named(&RANKED, values.iter().map(|value| value.unwrap_or(0.0)).collect());
-    let draws = affordable(options, sample.steps());
-    let mut rng = SplitMix64::new(options.seed);
-    let mut weights = vec![0; if draws > 0 { rows } else { 0 }];
-    let mut drawn = Tally::empty(labels);
-    for _ in 0..draws {
-        rng.resample(&mut weights);
-        drawn.clear();
-        let sums = sample.count(&weights, &mut drawn);
-        for (series, value) in averages.iter_mut().zip(sample.averages(&drawn, &sums)) {
-            series.push(Some(value));
-        }
-        for (series, value) in ranked.iter_mut().zip(sample.ranks(Some(&weights))) {
-            series.push(value);
-        }
-    }
-    let mut notes = sample.notes();
-    let metrics = sample.metrics(averages, ranked, values, options, &mut notes);
-    notes.extend(reduced(options, draws, "bootstrap"));
-    Ok(MultiReport { rows: rows as u64, metrics, per_label: per_label(inputs, &tally, &sample.each), notes })
-}
+pub(super) const RANKED: [&str; 3] = ["auc", "mean_average_precision", "micro_auc"];
 
 /// Sums over rows, weighted: the rows' own F1, log loss and squared error.
 type Sums = [f64; 3];
@@ -180,7 +42,7 @@ pub(crate) struct Sample<'a> {
     /// Whether each label is predicted, `[rows, labels]`.
     called: Vec<bool>,
     of_row: Vec<Sums>,
-    each: Rankings,
+    pub(super) each: Rankings,
     /// All decisions as one ranking.
     pooled: Option<Ranking>,
 }
@@ -291,7 +153,7 @@ impl<'a> Sample<'a> {
         self.each.weighted(weights, weights.len() as u32).map(|found| found.1)
     }
 
-    fn metrics(
+    pub(super) fn metrics(
         &self,
         averages: Vec<Series>,
         ranked: Vec<Series>,
@@ -349,7 +211,7 @@ impl<'a> Sample<'a> {
     }
 
     /// Notes on rows without labels, and on labels that all or no rows carry.
-    fn notes(&self) -> Vec<String> {
+    pub(super) fn notes(&self) -> Vec<String> {
         let labels = self.inputs.labels.len();
         let mut notes = Vec::new();
         let empty = |cells: &[bool]| cells.chunks_exact(labels).filter(|row| !row.contains(&true)).count();
@@ -409,22 +271,4 @@ fn check(inputs: &MultiInputs<'_>) -> Result<usize, Error> {
 fn decisions(inputs: &MultiInputs<'_>) -> Vec<bool> {
     let rows = inputs.probabilities.chunks_exact(inputs.labels.len());
     rows.flat_map(|row| row.iter().zip(inputs.thresholds).map(|(p, threshold)| p >= threshold)).collect()
-}
-
-fn per_label(inputs: &MultiInputs<'_>, tally: &Tally, rankings: &Rankings) -> Vec<PerLabel> {
-    let mut ranked = rankings.each.iter().peekable();
-    let one = |(index, label): (usize, &String)| {
-        let [precision, recall, f1] = tally.of_class(index);
-        let ranking = ranked.next_if(|(ranked, _)| *ranked == index);
-        PerLabel {
-            label: label.clone(),
-            precision,
-            recall,
-            f1,
-            support: tally.support[index] as u64,
-            predicted: tally.predicted[index] as u64,
-            auc: ranking.map(|(_, ranking)| ranking.auc().estimate),
-        }
-    };
-    inputs.labels.iter().enumerate().map(one).collect()
 }
