@@ -20,8 +20,11 @@ pub(crate) struct Bin {
 /// of one confidence stay together: a cut inside a run of equal values moves to the run's end, so the bins do
 /// not depend on the order of the rows. Cuts that fall together leave fewer than 15 bins; none is empty.
 pub(crate) fn equal_mass_bins(checked: &Checked<'_>) -> Vec<Bin> {
-    let mut rows: Vec<(f32, bool)> =
-        checked.each_row().map(|(p, label, predicted)| (p[predicted], label == predicted)).collect();
+    bins(checked.each_row().map(|(p, label, predicted)| (p[predicted], label == predicted)).collect())
+}
+
+/// The same of any probabilities beside whether what they are of came true.
+pub(crate) fn bins(mut rows: Vec<(f32, bool)>) -> Vec<Bin> {
     rows.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     let mut bins = Vec::with_capacity(ECE_BINS);
     let mut start = 0;

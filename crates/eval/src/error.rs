@@ -206,8 +206,8 @@ pub enum Error {
         /// The value found.
         value: f64,
     },
-    /// A regression's true or predicted value that is NaN or infinite.
-    #[error("row {row}: {what} {value} is not a finite number")]
+    /// A regression's true or predicted value that is NaN or too large.
+    #[error("row {row}: {what} {value} is not a number between -1e100 and 1e100")]
     NotFiniteValue {
         /// Row number, from 0.
         row: usize,

@@ -41,8 +41,10 @@ pub mod operating;
 pub mod paired;
 mod probability;
 mod ranking;
+pub mod regression;
 mod report;
 mod rng;
+pub mod slices;
 mod tally;
 
 pub use calibration::ECE_BINS;

@@ -1,16 +1,34 @@
 //! Two models on the same rows: is the one better, and by how much. Comparing two intervals by eye throws
-//! away that both models saw the same rows; here the rows where they disagree decide.
+//! away that both models saw the same rows; here the rows where they disagree decide. [`compare`] is for classes,
+//! [`compare_multilabel`] for labels, [`compare_regression`] for numbers; each has a verdict in one sentence.
+
+mod mcnemar;
+mod others;
+mod verdict;
 
 use serde::{Deserialize, Serialize};
 
 use crate::bootstrap::{Gaps, Series, affordable, reduced};
 use crate::error::Error;
 use crate::estimate::{Estimate, score_interval};
-use crate::input::{Inputs, Options};
+use crate::input::{Checked, Inputs, Options};
+use crate::probability::RowLosses;
 use crate::ranking::Rankings;
 use crate::rng::SplitMix64;
+use crate::tally::{AVERAGES, Cells, Tally};
 
-/// A candidate beside a baseline. Differences are candidate minus baseline, in [-1, 1]: positive is better.
+pub use mcnemar::mcnemar_exact;
+pub use others::{MultiComparison, RegressionComparison, compare_multilabel, compare_regression};
+
+/// Row visits of a resample before its rank metrics: random writes, which weigh most, and two models' counts.
+const VISITS: usize = 10;
+
+/// Where macro F1 and Matthews' correlation stand among [`AVERAGES`].
+const MACRO_F1: usize = 3;
+const MCC: usize = AVERAGES.len() - 1;
+
+/// A candidate beside a baseline. Differences are candidate minus baseline, in [-1, 1] unless said otherwise;
+/// reductions baseline minus candidate. Positive is better in both.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     /// Rows compared.
@@ -30,6 +48,15 @@ pub struct Comparison {
     /// Difference of ROC AUCs (macro one-vs-rest with more than two classes), with a paired bootstrap
     /// interval; `None` where all rows are of one class.
     pub auc_difference: Option<Estimate>,
+    /// Difference of macro F1s, with a paired bootstrap interval.
+    #[serde(default)]
+    pub macro_f1_difference: Option<Estimate>,
+    /// Difference of Matthews correlations, with a paired bootstrap interval; in [-2, 2].
+    #[serde(default)]
+    pub mcc_difference: Option<Estimate>,
+    /// Log loss of the baseline less that of the candidate, in nats, with a paired bootstrap interval.
+    #[serde(default)]
+    pub log_loss_reduction: Option<Estimate>,
     /// Metrics without interval, and why.
     pub notes: Vec<String>,
 }
@@ -70,16 +97,36 @@ pub fn compare(
     let new = Rankings::of(&candidate).summarised(candidate.positive);
     let auc_gain = |old: Option<(f64, f64)>, new: Option<(f64, f64)>| Some(new?.0 - old?.0);
 
+    let counts = [Counts::of(&baseline), Counts::of(&candidate)];
+    let mut drawn = Tally::empty(baseline.classes.len());
+    let mut differences = |weights: &[u32]| -> [f64; 2] {
+        let [old, new] = counts.each_ref().map(|counts| counts.averages(weights, &mut drawn));
+        [new.0 - old.0, new.1 - old.1]
+    };
+    let losses = RowLosses::of(&baseline).log.into_iter().zip(RowLosses::of(&candidate).log);
+    let relief: Vec<f64> = losses.map(|(old, new)| old - new).collect();
+    let mean = |values: &[f64], weights: &[u32]| {
+        values.iter().zip(weights).map(|(value, &w)| value * f64::from(w)).sum::<f64>() / rows as f64
+    };
+
+    let all = vec![1; rows];
     let mut accuracy = Series::new("accuracy_difference", gain.iter().sum::<f64>() / rows as f64);
     let mut auc = auc_gain(old.scores(), new.scores()).map(|value| Series::new("auc_difference", value));
-    let draws = affordable(options, rows.saturating_mul(2));
+    let [f1_value, mcc_value] = differences(&all);
+    let mut macro_f1 = Series::new("macro_f1_difference", f1_value);
+    let mut mcc = Series::new("mcc_difference", mcc_value);
+    let mut log_loss = Series::new("log_loss_reduction", mean(&relief, &all));
+    let draws = affordable(options, rows.saturating_mul(VISITS));
     let rank_draws = draws.min(affordable(options, old.steps().saturating_add(new.steps())));
     let mut rng = SplitMix64::new(options.seed);
     let mut weights = vec![0; if draws > 0 { rows } else { 0 }];
     for draw in 0..draws {
         rng.resample(&mut weights);
-        let sum: f64 = gain.iter().zip(&weights).map(|(gain, &weight)| gain * f64::from(weight)).sum();
-        accuracy.push(Some(sum / rows as f64));
+        accuracy.push(Some(mean(&gain, &weights)));
+        log_loss.push(Some(mean(&relief, &weights)));
+        let [f1_value, mcc_value] = differences(&weights);
+        macro_f1.push(Some(f1_value));
+        mcc.push(Some(mcc_value));
         if draw < rank_draws
             && let Some(auc) = &mut auc
         {
@@ -89,14 +136,11 @@ pub fn compare(
     }
 
     let mut gaps = Gaps::default();
-    // Without spread every row's gain is the same: 0, 1 or -1. The share of rows that differ from that is at
-    // most Wilson's bound, and each such row moves the difference by at most 1 (from 0) or 2 (from either
-    // end).
-    let value = accuracy.value();
-    let slack = score_interval(0.0, rows as f64).1 * (1.0 + value.abs());
-    let bound = ((value - slack).max(-1.0), (value + slack).min(1.0));
-    let accuracy_difference = accuracy.finish(Some(bound), &mut gaps);
+    let accuracy_bound = bound(accuracy.value(), rows);
+    let accuracy_difference = accuracy.finish(Some(accuracy_bound), &mut gaps);
     let auc_difference = auc.map(|auc| auc.finish(None, &mut gaps));
+    let [macro_f1_difference, mcc_difference, log_loss_reduction] =
+        [macro_f1, mcc, log_loss].map(|series| Some(series.finish(None, &mut gaps)));
     let mut notes = gaps.into_notes(options);
     notes.extend(reduced(options, rank_draws, "paired"));
     Ok(Comparison {
@@ -108,73 +152,33 @@ pub fn compare(
         mcnemar_p: mcnemar_exact(only_baseline as u32, only_candidate as u32),
         accuracy_difference,
         auc_difference,
+        macro_f1_difference,
+        mcc_difference,
+        log_loss_reduction,
         notes,
     })
 }
 
-/// Smaller counts up to this go by the sum of logarithms, larger ones by the asymptotic series, which has
-/// converged to rounding long before.
-const SUMMED: u32 = 1000;
-
-/// The exact two-sided p-value of McNemar's test (Q. McNemar, Psychometrika 12, 1947): the rows that only one
-/// of two models predicts right, `a` and `b`, against a fair coin: `min(1, 2 P(X <= min(a, b)))` with `X`
-/// binomial of `a + b` trials at one half. 1 without any such row. Takes time in proportion to the square
-/// root of the counts.
-pub fn mcnemar_exact(a: u32, b: u32) -> f64 {
-    let (least, most) = (a.min(b), a.max(b));
-    if least == most {
-        return 1.0;
-    }
-    // Terms shrink by k / (trials - k + 1) < 1 on the way down.
-    let trials = f64::from(least) + f64::from(most);
-    let (mut tail, mut term) = (1.0, 1.0);
-    for k in (1..=least).rev().map(f64::from) {
-        term *= k / (trials - k + 1.0);
-        tail += term;
-        if term < tail * 1e-18 {
-            break;
-        }
-    }
-    (2.0 * log_binomial(least, most).exp() * tail).min(1.0)
+/// A difference of shares right whose resamples have no spread: every row's gain is the same, 0, 1 or -1. The
+/// share of rows that differ from that is at most Wilson's bound, and each such row moves the difference by at
+/// most 1 (from 0) or 2 (from either end).
+fn bound(value: f64, rows: usize) -> (f64, f64) {
+    let slack = score_interval(0.0, rows as f64).1 * (1.0 + value.abs());
+    ((value - slack).max(-1.0), (value + slack).min(1.0))
 }
 
-/// `ln (C(k + m, k) / 2^(k + m))` for `k < m`.
-fn log_binomial(k: u32, m: u32) -> f64 {
-    let (least, most) = (f64::from(k), f64::from(m));
-    let trials = least + most;
-    if k <= SUMMED {
-        let sum: f64 = (1..=k).map(f64::from).map(|i| ((most + i) / i).ln()).sum();
-        return sum - trials * std::f64::consts::LN_2;
-    }
-    // C. Loader, "Fast and accurate computation of binomial probabilities", 2000: Stirling's series, the large
-    // terms cancelled by hand; d is how far from even the split is.
-    let stirling = |n: f64| 1.0 / (12.0 * n) - 1.0 / (360.0 * n.powi(3)) + 1.0 / (1260.0 * n.powi(5));
-    let d = (most - least) / trials;
-    let uneven = 0.5 * trials * ((1.0 - d) * (-d).ln_1p() + (1.0 + d) * d.ln_1p());
-    let scale = 0.5 * (trials / (std::f64::consts::TAU * least * most)).ln();
-    stirling(trials) - stirling(least) - stirling(most) - uneven + scale
-}
+/// One model's rows by label and prediction.
+struct Counts(Cells);
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn both_ways_of_counting_agree() {
-        let direct = |k: u32, m: u32| {
-            let sum: f64 = (1..=k).map(f64::from).map(|i| ((f64::from(m) + i) / i).ln()).sum();
-            sum - f64::from(k + m) * std::f64::consts::LN_2
-        };
-        for (k, m) in [(1001, 1002), (1001, 5000), (20_000, 20_500)] {
-            let (a, b) = (log_binomial(k, m), direct(k, m));
-            assert!((a - b).abs() < 1e-9 * b.abs().max(1.0), "{k} {m}: {a} {b}");
-        }
+impl Counts {
+    fn of(checked: &Checked<'_>) -> Self {
+        Self(Cells::of(checked.labels, &checked.predicted))
     }
 
-    #[test]
-    fn any_counts_give_a_p_value() {
-        assert!((0.9..1.0).contains(&mcnemar_exact(u32::MAX - 1000, u32::MAX)));
-        assert_eq!(mcnemar_exact(u32::MAX / 2, u32::MAX), 0.0);
-        assert_eq!(mcnemar_exact(0, u32::MAX), 0.0);
+    /// Macro F1 and Matthews' correlation of rows by weight.
+    fn averages(&self, weights: &[u32], room: &mut Tally) -> (f64, f64) {
+        self.0.tally(weights, room);
+        let averages = room.averages();
+        (averages[MACRO_F1], averages[MCC])
     }
 }
