@@ -6,6 +6,7 @@ use std::io::Write as _;
 use anyhow::Result;
 use filbert::Measure;
 use filbert_eval::multilabel::MultiReport;
+use filbert_eval::regression::RegressionReport;
 use filbert_eval::{Estimate, Report};
 use serde_json::Value;
 
@@ -70,7 +71,28 @@ pub(crate) fn measure(title: &str, measure: &Measure) -> String {
     match measure {
         Measure::Single(single) => report(title, single),
         Measure::Multi(multi) => multi_label(title, multi),
+        Measure::Regression(numbers) => regression(title, numbers),
     }
+}
+
+fn regression(title: &str, report: &RegressionReport) -> String {
+    let m = &report.metrics;
+    let mut out = format!("{title}, {} rows, 95 % intervals\n", report.rows);
+    let mut line = |name: &str, e: Option<&Estimate>| {
+        if let Some(e) = e {
+            let _ = writeln!(out, "  {name:<18}{}", estimate(e));
+        }
+    };
+    line("mean abs. error", Some(&m.mae));
+    line("RMSE", Some(&m.rmse));
+    line("R2", m.r2.as_ref());
+    line("Pearson", m.pearson.as_ref());
+    line("Spearman", m.spearman.as_ref());
+    line("largest error", Some(&m.max_error));
+    for note in &report.notes {
+        let _ = writeln!(out, "  note: {}", shown(note, 300));
+    }
+    out
 }
 
 fn multi_label(title: &str, report: &MultiReport) -> String {
@@ -132,6 +154,11 @@ pub(crate) fn report(title: &str, report: &Report) -> String {
             }
             let _ = writeln!(out, "  {}", estimate(recall));
         }
+    }
+    if let Some(decided) = &report.decided {
+        let _ =
+            writeln!(out, "  sure of           {} rows, share {}", decided.rows, estimate(&decided.coverage));
+        let _ = writeln!(out, "  accuracy there    {}", estimate(&decided.accuracy));
     }
     for note in &report.notes {
         let _ = writeln!(out, "  note: {}", shown(note, 300));

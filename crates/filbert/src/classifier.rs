@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use filbert_data::{LabelMap, ReadOptions, Reader, Table, Task};
 use filbert_engine::Context;
-use filbert_eval::paired::{self, Comparison};
-use filbert_eval::{Answer, Decision, Inputs, Rule};
+use filbert_eval::operating::FPRS;
+use filbert_eval::{Answer, Decision, Rule};
 use filbert_model::folder::{FilbertJson, Folder};
 use filbert_model::{HeadSource, LoadReport, Network, Pooling, ProblemType, Tokenizer};
-use filbert_train::{Targets, Texts};
+use filbert_train::{Rows, Targets, Texts};
 
 use crate::decision;
+use crate::details::{Answered, Details, Versus};
 use crate::measure::{self, Measure};
 use crate::tokens::{self, Lengths};
 use crate::{Error, Precision, Silent, Watch};
@@ -52,6 +53,19 @@ pub struct Prediction {
     pub truncated: bool,
 }
 
+/// What a measurement is told.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Wanted {
+    /// The columns of the texts; those of the training, or found, where left out.
+    pub text: Option<Vec<String>>,
+    /// The column of the labels; that of the training, or found, where left out.
+    pub label: Option<String>,
+    /// Columns by whose values rows are measured apart.
+    pub slices: Vec<String>,
+    /// False positive rates at which true positive rates are given; 0.01, 0.001 and 0.0001 where there are none.
+    pub fprs: Vec<f64>,
+}
+
 /// A classifier measured on labelled rows.
 #[derive(Debug, Clone)]
 pub struct Evaluation {
@@ -65,6 +79,8 @@ pub struct Evaluation {
     pub probabilities: Vec<f32>,
     /// What each row is.
     pub targets: Targets,
+    /// What there is to say beside the metrics.
+    pub details: Details,
 }
 
 impl Classifier {
@@ -341,10 +357,10 @@ impl Classifier {
     pub fn evaluate(
         &self,
         data: impl AsRef<Path>,
-        text: Option<Vec<String>>,
-        label: Option<String>,
+        wanted: &Wanted,
         watch: &mut dyn Watch,
     ) -> Result<Evaluation, Error> {
+        let (text, label) = (wanted.text.clone(), wanted.label.clone());
         // A pipe can be read only once, so its columns are found without those of the training.
         let is_file = data.as_ref().is_file();
         let columns =
@@ -357,7 +373,8 @@ impl Classifier {
             ProblemType::Regression => Task::Regression,
             _ => Task::Single,
         };
-        let options = ReadOptions { text, label, need_label: true, task, ..ReadOptions::default() };
+        let keep = wanted.slices.clone();
+        let options = ReadOptions { text, label, need_label: true, task, keep, ..ReadOptions::default() };
         let table = Table::read(data.as_ref(), &options)?;
         for note in &table.notes {
             watch.note(note);
@@ -370,8 +387,20 @@ impl Classifier {
         let total = texts.encodings.len();
         let probabilities = self.probabilities(&texts, &mut |n| watch.rows(n, total))?;
         let report = self.measure(&probabilities, &targets, 0)?;
+        let rows = Rows { texts, targets };
+        let answered = Answered {
+            table: &table,
+            rows: &rows,
+            outputs: &probabilities,
+            floor: None,
+            slices: &wanted.slices,
+        };
+        let rates = if wanted.fprs.is_empty() { &FPRS[..] } else { &wanted.fprs[..] };
+        let details = Details::of(self, "data", &answered, (rates, 0))?;
+        let Rows { texts, targets } = rows;
         Ok(Evaluation {
             report,
+            details,
             data_sha256: table.sha256,
             truncated: texts.truncated(),
             probabilities,
@@ -402,39 +431,29 @@ impl Classifier {
     /// Holds a second model's answers against a first one's, on the same rows.
     ///
     /// # Errors
-    /// If the models have other labels, were measured on other rows, or do not answer with one label.
+    /// If the models have other tasks or labels, or were measured on other rows.
     pub fn compare(
         first: &Self,
         of_first: &Evaluation,
         second: &Self,
         of_second: &Evaluation,
-    ) -> Result<Comparison, Error> {
-        let inputs = |classifier: &Self, evaluation: &Evaluation| -> Result<Vec<usize>, Error> {
-            let classes =
-                evaluation.targets.classes().filter(|_| classifier.task == ProblemType::SingleLabel);
-            let classes = classes.ok_or(Error::Usage(
-                "two models are compared where both answer with one label; these do not",
-            ))?;
-            Ok(classes.iter().map(|&c| c as usize).collect())
-        };
-        let labels = (inputs(first, of_first)?, inputs(second, of_second)?);
-        let positive = |c: &Self| match c.decision.rule {
-            Rule::Binary { positive, .. } => Some(positive),
-            _ => None,
-        };
-        let baseline = Inputs {
-            probabilities: &of_first.probabilities,
-            labels: &labels.0,
-            classes: &first.labels,
-            positive: positive(first),
-        };
-        let candidate = Inputs {
-            probabilities: &of_second.probabilities,
-            labels: &labels.1,
-            classes: &second.labels,
-            positive: positive(second),
-        };
-        Ok(paired::compare(&baseline, &candidate, &filbert_eval::Options::default())?)
+    ) -> Result<Versus, Error> {
+        if first.task != second.task || first.labels != second.labels {
+            return Err(Error::Usage(
+                "two models are compared where both have the same labels in the same order",
+            ));
+        }
+        if of_first.targets != of_second.targets {
+            return Err(Error::Usage("two models are compared where both were measured on the same rows"));
+        }
+        Versus::of(
+            &of_first.probabilities,
+            &of_second.probabilities,
+            &of_first.targets,
+            &first.labels,
+            &second.decision,
+            0,
+        )
     }
 
     /// Classifies without watching; as [`evaluate`](Self::evaluate) with columns found.
@@ -442,6 +461,6 @@ impl Classifier {
     /// # Errors
     /// As for [`evaluate`](Self::evaluate).
     pub fn evaluate_file(&self, data: impl AsRef<Path>) -> Result<Evaluation, Error> {
-        self.evaluate(data, None, None, &mut Silent)
+        self.evaluate(data, &Wanted::default(), &mut Silent)
     }
 }

@@ -2,12 +2,18 @@
 //! is it wrong.
 
 use filbert_data::Table;
-use filbert_eval::operating::{Operating, operating};
-use filbert_eval::paired::{Comparison, compare};
-use filbert_eval::{Inputs, Options, Rule};
+use filbert_eval::multilabel::MultiInputs;
+use filbert_eval::operating::{Operating, PREVALENCES, precision_by_prevalence, tpr_at_fpr};
+use filbert_eval::paired::{
+    Comparison, MultiComparison, RegressionComparison, compare, compare_multilabel, compare_regression,
+};
+use filbert_eval::regression::RegressionInputs;
+use filbert_eval::slices::{Grouping, QUANTILES, Slices, slices};
+use filbert_eval::{DEFAULT_THRESHOLD, Decision, Inputs, Options, Rule};
 use filbert_train::{Rows, Targets};
 use serde::{Deserialize, Serialize};
 
+use crate::measure::doubles;
 use crate::{Classifier, Error};
 
 /// Mistakes that are kept.
@@ -21,9 +27,13 @@ pub struct Details {
     /// `test`, or `validation` where there are no test rows.
     pub split: String,
     /// The model (candidate) beside the floor (baseline).
-    pub comparison: Option<Comparison>,
+    pub comparison: Option<Versus>,
+    /// That in one sentence.
+    pub verdict: Option<String>,
     /// Of two labels: true positives at few false ones, and precision where positives are rare.
     pub operating: Option<Operating>,
+    /// Parts of the rows, by length and by the columns that were asked for.
+    pub slices: Option<Slices>,
     /// The most confident mistakes, of numbers the largest errors; worst first.
     pub mistakes: Vec<Mistake>,
 }
@@ -51,6 +61,82 @@ pub(crate) struct Answered<'a> {
     pub(crate) outputs: &'a [f32],
     /// The floor's.
     pub(crate) floor: Option<&'a [f32]>,
+    /// Columns to cut the rows by.
+    pub(crate) slices: &'a [String],
+}
+
+/// A paired comparison of the kind that the task has.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Versus {
+    /// One class each.
+    Single(Comparison),
+    /// Any number of labels each.
+    Multi(MultiComparison),
+    /// A number each.
+    Regression(RegressionComparison),
+}
+
+impl Versus {
+    /// Compares two models' outputs on the same rows.
+    pub(crate) fn of(
+        baseline: &[f32],
+        candidate: &[f32],
+        targets: &Targets,
+        labels: &[String],
+        decision: &Decision,
+        seed: u64,
+    ) -> Result<Self, Error> {
+        let options = Options { seed, ..Options::default() };
+        Ok(match targets {
+            Targets::Classes(classes) => {
+                let classes: Vec<usize> = classes.iter().map(|&c| c as usize).collect();
+                let positive = positive(decision);
+                let inputs =
+                    |probabilities| Inputs { probabilities, labels: &classes, classes: labels, positive };
+                Self::Single(compare(&inputs(baseline), &inputs(candidate), &options)?)
+            }
+            Targets::Sets(sets) => {
+                let truth = filbert_train::truth(sets, labels.len());
+                let plain = vec![DEFAULT_THRESHOLD; labels.len()];
+                let own = match &decision.rule {
+                    Rule::Multilabel { thresholds } => thresholds.clone(),
+                    _ => plain.clone(),
+                };
+                let inputs = |probabilities, thresholds| MultiInputs {
+                    probabilities,
+                    truth: &truth,
+                    labels,
+                    thresholds,
+                };
+                let (a, b) = (inputs(baseline, &plain[..]), inputs(candidate, &own[..]));
+                Self::Multi(compare_multilabel(&a, &b, &options)?)
+            }
+            Targets::Numbers(numbers) => {
+                let truth = doubles(numbers);
+                let (a, b) = (doubles(baseline), doubles(candidate));
+                let inputs = |predicted| RegressionInputs { predicted, truth: &truth };
+                Self::Regression(compare_regression(&inputs(&a[..]), &inputs(&b[..]), &options)?)
+            }
+        })
+    }
+
+    /// The comparison in one sentence.
+    pub fn verdict(&self, baseline: &str, candidate: &str) -> String {
+        match self {
+            Self::Single(c) => c.verdict(baseline, candidate),
+            Self::Multi(c) => c.verdict(baseline, candidate),
+            Self::Regression(c) => c.verdict(baseline, candidate),
+        }
+    }
+}
+
+/// The positive class, where there are two.
+pub(crate) fn positive(decision: &Decision) -> Option<usize> {
+    match decision.rule {
+        Rule::Binary { positive, .. } => Some(positive),
+        _ => None,
+    }
 }
 
 impl Details {
@@ -58,35 +144,42 @@ impl Details {
         classifier: &Classifier,
         split: &str,
         answered: &Answered<'_>,
-        seed: u64,
+        (rates, seed): (&[f64], u64),
     ) -> Result<Self, Error> {
         let mut details =
             Self { split: split.to_owned(), mistakes: mistakes(classifier, answered), ..Self::default() };
-        let Targets::Classes(classes) = &answered.rows.targets else { return Ok(details) };
-        let labels: Vec<usize> = classes.iter().map(|&c| c as usize).collect();
-        let positive = match classifier.decision.rule {
-            Rule::Binary { positive, .. } => Some(positive),
-            _ => None,
-        };
+        let (targets, outputs) = (&answered.rows.targets, answered.outputs);
         if let Some(floor) = answered.floor {
-            let inputs = |probabilities| Inputs {
-                probabilities,
-                labels: &labels,
-                classes: &classifier.labels,
-                positive,
-            };
-            let options = Options { seed, ..Options::default() };
-            details.comparison = Some(compare(&inputs(floor), &inputs(answered.outputs), &options)?);
+            let versus = Versus::of(floor, outputs, targets, &classifier.labels, &classifier.decision, seed)?;
+            details.verdict = Some(versus.verdict("the n-gram floor", "the model"));
+            details.comparison = Some(versus);
         }
+        let Targets::Classes(classes) = targets else { return Ok(details) };
+        let labels: Vec<usize> = classes.iter().map(|&c| c as usize).collect();
+        let positive = positive(&classifier.decision);
         if let Some(positive) = positive {
-            let scores: Vec<f32> = answered.outputs.chunks_exact(2).map(|p| p[positive]).collect();
+            let scores: Vec<f32> = outputs.chunks_exact(2).map(|p| p[positive]).collect();
             let truth: Vec<bool> = labels.iter().map(|&label| label == positive).collect();
             let called: Vec<bool> =
-                answered.outputs.chunks_exact(2).map(|p| classifier.answer(p).labels == [positive]).collect();
+                outputs.chunks_exact(2).map(|p| classifier.answer(p).labels == [positive]).collect();
             // Rows of one class have no such points.
             if truth.iter().any(|&t| t) && !truth.iter().all(|&t| t) {
-                details.operating = Some(operating(&scores, &truth, &called)?);
+                details.operating = Some(Operating {
+                    tpr_at_fpr: tpr_at_fpr(&scores, &truth, rates)?,
+                    precision_by_prevalence: precision_by_prevalence(&truth, &called, &PREVALENCES)?,
+                });
             }
+        }
+        if classifier.labels.len() > 1 {
+            let inputs =
+                Inputs { probabilities: outputs, labels: &labels, classes: &classifier.labels, positive };
+            let table = answered.table;
+            let lengths: Vec<usize> = table.texts.iter().map(|text| text.chars().count()).collect();
+            let mut groupings = vec![Grouping::by_length("length in characters", &lengths, QUANTILES)];
+            groupings.extend(
+                answered.slices.iter().filter_map(|c| Some(Grouping::by_value(c, table.kept_column(c)?))),
+            );
+            details.slices = Some(slices(&inputs, Some(&classifier.decision), &groupings)?);
         }
         Ok(details)
     }

@@ -3,14 +3,15 @@
 use std::time::Instant;
 
 use filbert_data::Table;
-use filbert_eval::Floor;
+use filbert_eval::{Floor, RegressionFloor};
 use filbert_train::{Rows, Targets};
 use serde::{Deserialize, Serialize};
 
+use crate::measure::doubles;
 use crate::pipeline::Setup;
 use crate::{Error, Measure, Options, Watch};
 
-/// Logistic regression over character n-grams, fitted on the same training rows and measured as the model is.
+/// Logistic (of numbers, ridge) regression over character n-grams, fitted on the same training rows and measured as the model is.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct FloorMetrics {
     /// N-grams that are features.
@@ -30,13 +31,45 @@ pub(crate) struct FloorRun {
     pub(crate) test: Option<Vec<f32>>,
 }
 
+/// A fitted floor.
+enum Fit {
+    Labels(Floor),
+    Numbers(RegressionFloor),
+}
+
+impl Fit {
+    fn of(setup: &Setup, texts: &[&str]) -> Option<Self> {
+        let labels = setup.classifier.labels.len();
+        match &setup.train.targets {
+            Targets::Classes(classes) => Floor::fit(texts, classes, labels).map(Self::Labels),
+            Targets::Sets(sets) => {
+                Floor::fit_multilabel(texts, &filbert_train::truth(sets, labels), labels).map(Self::Labels)
+            }
+            Targets::Numbers(numbers) => RegressionFloor::fit(texts, &doubles(numbers)).map(Self::Numbers),
+        }
+    }
+
+    fn features(&self) -> usize {
+        match self {
+            Self::Labels(floor) => floor.features(),
+            Self::Numbers(floor) => floor.features(),
+        }
+    }
+
+    fn outputs(&self, texts: &[&str]) -> Vec<f32> {
+        match self {
+            Self::Labels(floor) => floor.probabilities(texts),
+            Self::Numbers(floor) => floor.values(texts).into_iter().map(|x| x as f32).collect(),
+        }
+    }
+}
+
 /// Fits and measures the floor; none where it is not wanted, or cannot be fitted, which is said.
 pub(crate) fn measure(
     setup: &Setup,
     options: &Options,
     watch: &mut dyn Watch,
 ) -> Result<Option<FloorRun>, Error> {
-    let Targets::Classes(labels) = &setup.train.targets else { return Ok(None) };
     if !options.floor {
         return Ok(None);
     }
@@ -44,7 +77,7 @@ pub(crate) fn measure(
     watch.stage("fitting the n-gram floor");
     let train = texts(&setup.splits.train);
     let train: Vec<&str> = train.iter().map(String::as_str).collect();
-    let Some(floor) = Floor::fit(&train, labels, setup.classifier.labels.len()) else {
+    let Some(floor) = Fit::of(setup, &train) else {
         watch.note(
             "no n-gram floor: no characters repeat between texts, or they and the labels are too many for it",
         );
@@ -55,7 +88,7 @@ pub(crate) fn measure(
             let (Some(table), Some(rows)) = (table, rows) else { return Ok((None, None)) };
             let texts = texts(table);
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-            let outputs = floor.probabilities(&texts);
+            let outputs = floor.outputs(&texts);
             let measure = setup.classifier.measure_plain(&outputs, &rows.targets, options.seed)?;
             Ok((Some(measure), Some(outputs)))
         };

@@ -41,6 +41,7 @@ mod error;
 mod floor;
 mod measure;
 mod metrics;
+mod page;
 mod pipeline;
 mod precision;
 mod rows;
@@ -48,8 +49,8 @@ mod tokens;
 mod trainer;
 mod watch;
 
-pub use classifier::{Classifier, Evaluation, Prediction};
-pub use details::{Details, Mistake};
+pub use classifier::{Classifier, Evaluation, Prediction, Wanted};
+pub use details::{Details, Mistake, Versus};
 pub use error::Error;
 pub use filbert_data::{Dedupe, SplitBy, Task};
 pub use filbert_eval::fit::{Target, Unsure};

@@ -2,6 +2,7 @@
 
 use filbert_data::{LabelMap, Table, Task};
 use filbert_eval::multilabel::{MultiInputs, MultiReport};
+use filbert_eval::regression::{RegressionInputs, RegressionReport};
 use filbert_eval::{DEFAULT_THRESHOLD, Decision, Estimate, Inputs, Options, Report, Rule};
 use filbert_model::ProblemType;
 use filbert_train::Targets;
@@ -18,6 +19,8 @@ pub enum Measure {
     Single(Box<Report>),
     /// Any number of labels each.
     Multi(Box<MultiReport>),
+    /// A number each.
+    Regression(Box<RegressionReport>),
 }
 
 impl Measure {
@@ -50,7 +53,11 @@ impl Measure {
                     MultiInputs { probabilities: outputs, truth: &truth, labels, thresholds: &thresholds };
                 Ok(Self::Multi(Box::new(filbert_eval::multilabel::measure(&inputs, &options)?)))
             }
-            Targets::Numbers(_) => Err(Error::Usage("a regression is not measured yet")),
+            Targets::Numbers(numbers) => {
+                let (predicted, truth) = (doubles(outputs), doubles(numbers));
+                let inputs = RegressionInputs { predicted: &predicted, truth: &truth };
+                Ok(Self::Regression(Box::new(filbert_eval::regression::measure(&inputs, &options)?)))
+            }
         }
     }
 
@@ -59,6 +66,7 @@ impl Measure {
         match self {
             Self::Single(report) => report.rows,
             Self::Multi(report) => report.rows,
+            Self::Regression(report) => report.rows,
         }
     }
 
@@ -67,6 +75,7 @@ impl Measure {
         match self {
             Self::Single(report) => Some(&report.metrics.accuracy),
             Self::Multi(report) => Some(&report.metrics.subset_accuracy),
+            Self::Regression(_) => None,
         }
     }
 
@@ -74,7 +83,7 @@ impl Measure {
     pub fn single(&self) -> Option<&Report> {
         match self {
             Self::Single(report) => Some(report),
-            Self::Multi(_) => None,
+            _ => None,
         }
     }
 
@@ -89,6 +98,11 @@ impl Measure {
         let value = |v: &Value| v.get("value").and_then(Value::as_f64);
         all.iter().filter_map(|(name, v)| Some((name.clone(), value(v)?))).collect()
     }
+}
+
+/// The same numbers in double precision.
+pub(crate) fn doubles(numbers: &[f32]) -> Vec<f64> {
+    numbers.iter().map(|&x| f64::from(x)).collect()
 }
 
 /// Lifts a report's metrics out of their own object.

@@ -177,7 +177,7 @@ impl Splits {
 }
 
 /// What two parts share, in a sentence; none where that is nothing.
-fn shared(overlap: &Overlap) -> Option<String> {
+pub(crate) fn shared(overlap: &Overlap) -> Option<String> {
     let Overlap { from, to, rows, exact, canonical, near, .. } = overlap;
     let domain = overlap.domain.unwrap_or(0);
     if from == to {

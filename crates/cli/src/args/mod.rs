@@ -90,6 +90,12 @@ pub(crate) struct EvalArgs {
     /// The column of the labels; the model's own, or found, if left out.
     #[arg(long, value_name = "COL")]
     pub(crate) label: Option<String>,
+    /// Columns by whose values the rows are measured apart, beside the length of the texts.
+    #[arg(long, value_name = "COL,...", value_delimiter = ',')]
+    pub(crate) slices: Vec<String>,
+    /// False positive rates at which true positive rates are given [default: 0.01,0.001,0.0001].
+    #[arg(long, value_name = "RATE,...", value_delimiter = ',')]
+    pub(crate) fpr: Vec<f64>,
     /// The longest row in tokens [default: the model's].
     #[arg(long, value_name = "TOKENS")]
     pub(crate) max_length: Option<usize>,

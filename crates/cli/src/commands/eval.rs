@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use filbert::{Classifier, Evaluation, Watch};
-use filbert_eval::paired::Comparison;
+use filbert::{Classifier, Evaluation, Versus, Wanted, Watch};
 use serde_json::{Value, json};
 
 use super::load;
+use super::summary::details;
 use crate::args::{Common, EvalArgs};
 use crate::output;
 use crate::progress::Progress;
@@ -52,6 +52,7 @@ pub(crate) fn run(args: &EvalArgs, common: &Common) -> Result<()> {
     for (model, (_, evaluation)) in args.model.iter().zip(&measured) {
         let title = if comparison.is_some() { format!("{file}, {model}") } else { file.clone() };
         output::print(&output::measure(&title, &evaluation.report))?;
+        output::print(&format!("\n{}", details(&evaluation.details)))?;
     }
     if let (Some(comparison), [a, b]) = (&comparison, args.model.as_slice()) {
         output::print(&compared(comparison, a, b))?;
@@ -72,7 +73,13 @@ fn evaluate(model: &str, args: &EvalArgs, progress: &mut Progress) -> Result<(Cl
     if let Some(positive) = classifier.positive_label() {
         progress.note(&format!("the positive label is {positive:?}"));
     }
-    let evaluation = classifier.evaluate(&args.data, args.text.clone(), args.label.clone(), progress)?;
+    let wanted = Wanted {
+        text: args.text.clone(),
+        label: args.label.clone(),
+        slices: args.slices.clone(),
+        fprs: args.fpr.clone(),
+    };
+    let evaluation = classifier.evaluate(&args.data, &wanted, progress)?;
     Ok((classifier, evaluation))
 }
 
@@ -80,30 +87,44 @@ fn json(evaluation: &Evaluation, file: &str) -> Value {
     let mut json = evaluation.report.to_json();
     json["data"] = json!({"file": file, "sha256": evaluation.data_sha256});
     json["truncated_rows"] = json!(evaluation.truncated);
+    json["details"] = json!(evaluation.details);
     json
 }
 
 /// What a paired comparison says, in words.
-fn compared(c: &Comparison, a: &str, b: &str) -> String {
-    let mut out = format!("\n{b} (second) beside {a} (first), {} rows\n", c.rows);
-    let _ = writeln!(
-        out,
-        "  right: both {}, only the first {}, only the second {}, neither {}",
-        c.both_right, c.only_baseline, c.only_candidate, c.both_wrong
-    );
-    let _ = writeln!(out, "  accuracy, second less first  {}", output::estimate(&c.accuracy_difference));
-    if let Some(auc) = &c.auc_difference {
-        let _ = writeln!(out, "  AUC, second less first       {}", output::estimate(auc));
-    }
-    let verdict = if c.mcnemar_p >= 0.05 {
-        "no difference in accuracy can be shown with these rows"
-    } else if c.only_candidate > c.only_baseline {
-        "the second is more accurate"
-    } else {
-        "the first is more accurate"
+fn compared(versus: &Versus, a: &str, b: &str) -> String {
+    let mut out = format!("{b} (second) beside {a} (first)\n");
+    let mut line = |name: &str, e: Option<&filbert_eval::Estimate>| {
+        if let Some(e) = e {
+            let _ = writeln!(out, "  {name:<32}{}", output::estimate(e));
+        }
     };
-    let _ = writeln!(out, "  McNemar's exact test         p = {:.4}: {verdict}", c.mcnemar_p);
-    for note in &c.notes {
+    let (mcnemar, notes) = match versus {
+        Versus::Single(c) => {
+            line("accuracy, second less first", Some(&c.accuracy_difference));
+            line("AUC, second less first", c.auc_difference.as_ref());
+            (Some((c.mcnemar_p, c.only_baseline, c.only_candidate)), &c.notes)
+        }
+        Versus::Multi(c) => {
+            line("micro F1, second less first", Some(&c.micro_f1_difference));
+            line("macro F1, second less first", Some(&c.macro_f1_difference));
+            line("exactly right, second less first", Some(&c.subset_accuracy_difference));
+            (Some((c.mcnemar_p, c.only_baseline, c.only_candidate)), &c.notes)
+        }
+        Versus::Regression(c) => {
+            line("absolute error, first less second", Some(&c.mae_reduction));
+            line("RMSE, first less second", Some(&c.rmse_reduction));
+            (None, &c.notes)
+        }
+    };
+    if let Some((p, first, second)) = mcnemar {
+        let _ = writeln!(
+            out,
+            "  McNemar's exact test            p = {p:.4}; right only in the first {first}, only in the second {second}"
+        );
+    }
+    let _ = writeln!(out, "  {}", versus.verdict("the first", "the second"));
+    for note in notes {
         let _ = writeln!(out, "  note: {}", output::shown(note, 300));
     }
     out

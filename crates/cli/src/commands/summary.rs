@@ -35,8 +35,10 @@ pub(super) fn summary(trained: &Trained, folder: &Path) -> String {
     }
     let folder = folder.display();
     let _ = write!(out, "\nepoch {} of {} was kept", metrics.best_epoch, metrics.epochs.len());
-    let _ =
-        write!(out, "\nmodel folder: {folder}\n\ntry it: filbert predict --model {folder} \"some text\"\n");
+    let _ = write!(
+        out,
+        "\nmodel folder: {folder}\nthe report: {folder}/report.html\n\ntry it: filbert predict --model {folder} \"some text\"\n"
+    );
     out
 }
 
@@ -48,49 +50,68 @@ fn floor(metrics: &Metrics) -> String {
         (_, _, Some(ours), Some(theirs)) => ("validation", ours, theirs),
         _ => return String::new(),
     };
-    let mut out = format!("the floor, character n-grams and logistic regression, {name} rows\n");
+    let mut out = format!("the floor, a linear model over character n-grams, {name} rows\n");
     let mut line = |name: &str, e: Option<&filbert_eval::Estimate>| {
         if let Some(e) = e {
             let _ = writeln!(out, "  {name:<18}{}", output::estimate(e));
         }
     };
-    line("accuracy", theirs.accuracy());
-    line("AUC", theirs.single().and_then(|r| r.metrics.auc.as_ref()));
-    let value = |m: &Measure| m.accuracy().map(|a| a.value);
-    if value(ours) <= value(theirs) {
-        out.push_str("  note: the model is not more accurate than this floor, which fits in seconds\n");
+    let worse = match (ours, theirs) {
+        (Measure::Single(ours), Measure::Single(theirs)) => {
+            line("accuracy", Some(&theirs.metrics.accuracy));
+            line("AUC", theirs.metrics.auc.as_ref());
+            ours.metrics.accuracy.value <= theirs.metrics.accuracy.value
+        }
+        (Measure::Multi(ours), Measure::Multi(theirs)) => {
+            line("micro F1", Some(&theirs.metrics.micro_f1));
+            line("macro F1", Some(&theirs.metrics.macro_f1));
+            line("macro AUC", theirs.metrics.auc.as_ref());
+            ours.metrics.micro_f1.value <= theirs.metrics.micro_f1.value
+        }
+        (Measure::Regression(ours), Measure::Regression(theirs)) => {
+            line("mean abs. error", Some(&theirs.metrics.mae));
+            line("RMSE", Some(&theirs.metrics.rmse));
+            ours.metrics.mae.value >= theirs.metrics.mae.value
+        }
+        _ => false,
+    };
+    if worse {
+        out.push_str("  note: the model is no better than this floor, which fits in seconds\n");
     }
     out.push('\n');
     out
 }
 
-/// Whether the floor is beaten, and what the model is worth where positives are rare.
-fn details(details: &Details) -> String {
+/// Whether the floor is beaten, what the model is worth where positives are rare, and the parts where it is worse.
+pub(super) fn details(details: &Details) -> String {
     let mut out = String::new();
-    if let Some(c) = &details.comparison {
-        let verdict = match (c.mcnemar_p < 0.05, c.only_candidate > c.only_baseline) {
-            (false, _) => "no difference in accuracy can be shown with these rows",
-            (true, true) => "the model is more accurate",
-            (true, false) => "the floor is more accurate",
-        };
-        let _ = writeln!(out, "the model beside the floor, {} {} rows", c.rows, details.split);
-        let _ = writeln!(out, "  {:<18}{}", "accuracy gained", output::estimate(&c.accuracy_difference));
-        let _ = writeln!(out, "  {:<18}p = {:.4}: {verdict}\n", "McNemar's test", c.mcnemar_p);
+    if let Some(verdict) = &details.verdict {
+        let _ = writeln!(out, "model and floor, {} rows: {verdict}\n", details.split);
     }
     if let Some(operating) = &details.operating {
         let _ = writeln!(out, "where false alarms must be rare, {} rows", details.split);
         for point in &operating.tpr_at_fpr {
             let name = format!("TPR at FPR {}", point.fpr);
             let _ = match &point.found {
-                Found::Point(found) => writeln!(out, "  {name:<18}{}", output::estimate(&found.tpr)),
-                Found::Refused(refusal) => writeln!(out, "  {name:<18}not given: {refusal}"),
+                Found::Point(found) => writeln!(out, "  {name:<20}{}", output::estimate(&found.tpr)),
+                Found::Refused(refusal) => writeln!(out, "  {name:<20}not given: {refusal}"),
             };
         }
         for at in &operating.precision_by_prevalence.points {
             let name = format!("precision at {} %", at.prevalence * 100.0);
-            let _ = writeln!(out, "  {name:<18}{}", output::estimate(&at.precision));
+            let _ = writeln!(out, "  {name:<20}{}", output::estimate(&at.precision));
         }
         out.push('\n');
+    }
+    for slice in details.slices.iter().flat_map(|s| &s.slices).filter(|s| s.flagged) {
+        let _ = writeln!(
+            out,
+            "rows with {} {}: accuracy {}, all others {}",
+            output::shown(&slice.column, 40),
+            output::shown(&slice.value, 60),
+            output::estimate(&slice.accuracy),
+            output::estimate(&slice.rest)
+        );
     }
     out
 }

@@ -7,7 +7,9 @@ mod tell;
 
 use std::time::Instant;
 
+use filbert_data::Table;
 use filbert_engine::Context;
+use filbert_eval::operating::FPRS;
 use filbert_model::Network;
 use filbert_train::{Checkpoints, Fitted, Rows, fit};
 
@@ -21,8 +23,9 @@ use crate::details::{Answered, Details};
 use crate::floor::FloorRun;
 use crate::measure::Measure;
 use crate::metrics::{PerEpoch, SeedMetrics};
+use crate::page::Shown;
 use crate::watch::Watched;
-use crate::{Error, Metrics, RowCounts, Timing, Trained, Trainer, Watch};
+use crate::{Error, Metrics, Options, RowCounts, Timing, Trained, Trainer, Watch};
 
 /// One seed's run.
 struct Seeded {
@@ -75,7 +78,11 @@ pub(crate) fn run(job: &Trainer, watch: &mut dyn Watch) -> Result<Trained, Error
     let valid = setup.measure(setup.valid.as_ref(), "validation", &mut watch)?;
     let test = setup.measure(setup.test.as_ref(), "test", &mut watch)?;
     let floor = crate::floor::measure(&setup, options, &mut watch)?;
-    let details = details(&setup, valid.as_ref(), test.as_ref(), floor.as_ref(), seed)?;
+    let split = if test.is_some() { "test" } else { "validation" };
+    let details = match shown(&setup, options, valid.as_ref(), test.as_ref(), floor.as_ref()) {
+        Some(shown) => Details::of(&setup.classifier, split, &shown.answered, (&FPRS, options.seed))?,
+        None => Details::default(),
+    };
 
     setup.classifier.settings.training =
         record::record(job, &setup, &fitted, (seed, context.precision().name()));
@@ -84,9 +91,9 @@ pub(crate) fn run(job: &Trainer, watch: &mut dyn Watch) -> Result<Trained, Error
     let epochs = fitted.epochs.len();
     let metrics = Metrics {
         rows: counts,
-        test: test.map(|(measure, _)| measure),
-        valid: valid.map(|(measure, _)| measure),
-        floor: floor.map(|floor| floor.metrics),
+        test: test.as_ref().map(|(measure, _)| measure.clone()),
+        valid: valid.as_ref().map(|(measure, _)| measure.clone()),
+        floor: floor.as_ref().map(|floor| floor.metrics.clone()),
         details,
         decision: fitted_decision,
         data: json!({"overlaps": setup.splits.overlaps, "dropped": setup.splits.dropped}),
@@ -105,27 +112,30 @@ pub(crate) fn run(job: &Trainer, watch: &mut dyn Watch) -> Result<Trained, Error
         epochs: fitted.epochs.iter().map(PerEpoch::from).collect(),
         notes: watch.into_notes(),
     };
-    Ok(Trained { classifier: setup.classifier, metrics, adapter, lora: options.lora.clone() })
+    let shown = shown(&setup, options, valid.as_ref(), test.as_ref(), floor.as_ref());
+    let page = crate::page::page(&setup, &metrics, shown.as_ref())?;
+    Ok(Trained { classifier: setup.classifier, metrics, page, adapter, lora: options.lora.clone() })
 }
 
-/// What there is to say of the test rows, or without them of the validation rows, beside their metrics.
-fn details(
-    setup: &Setup,
-    valid: Option<&(Measure, Vec<f32>)>,
-    test: Option<&(Measure, Vec<f32>)>,
-    floor: Option<&FloorRun>,
-    seed: u64,
-) -> Result<Details, Error> {
-    let splits = &setup.splits;
-    let test_rows = (test, &splits.test, &setup.test, floor.and_then(|f| f.test.as_deref()));
-    let valid_rows = (valid, &splits.valid, &setup.valid, floor.and_then(|f| f.valid.as_deref()));
-    for (name, (measured, table, rows, floor)) in [("test", test_rows), ("validation", valid_rows)] {
-        if let (Some((_, outputs)), Some(table), Some(rows)) = (measured, table, rows) {
-            let answered = Answered { table, rows, outputs, floor };
-            return Details::of(&setup.classifier, name, &answered, seed);
-        }
-    }
-    Ok(Details::default())
+/// The test rows, or without them the validation rows, with what model and floor made of them.
+fn shown<'a>(
+    setup: &'a Setup,
+    options: &'a Options,
+    valid: Option<&'a (Measure, Vec<f32>)>,
+    test: Option<&'a (Measure, Vec<f32>)>,
+    floor: Option<&'a FloorRun>,
+) -> Option<Shown<'a>> {
+    let (splits, slices) = (&setup.splits, &options.slices);
+    let of = |measured: Option<&'a (Measure, Vec<f32>)>,
+              table: &'a Option<Table>,
+              rows: &'a Option<Rows>,
+              floor: Option<(&'a Option<Vec<f32>>, &'a Option<Measure>)>| {
+        let ((model, outputs), table, rows) = (measured?, table.as_ref()?, rows.as_ref()?);
+        let answered = Answered { table, rows, outputs, floor: floor.and_then(|f| f.0.as_deref()), slices };
+        Some(Shown { answered, model, floor: floor.and_then(|f| f.1.as_ref()) })
+    };
+    of(test, &splits.test, &setup.test, floor.map(|f| (&f.test, &f.metrics.test)))
+        .or_else(|| of(valid, &splits.valid, &setup.valid, floor.map(|f| (&f.valid, &f.metrics.valid))))
 }
 
 /// Trains the model with one seed and makes it one that answers in the task's own terms.

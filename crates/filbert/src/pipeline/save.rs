@@ -26,6 +26,7 @@ pub(crate) fn save(trained: &Trained, out: &Path, force: bool) -> Result<(), Err
         folder.write(name, bytes)?;
     }
     folder.write("metrics.json", format!("{:#}\n", trained.metrics.to_json()).as_bytes())?;
+    folder.write("report.html", filbert_report::render(&trained.page).as_bytes())?;
     folder.commit_with(&classifier.settings)?;
     Ok(())
 }
