@@ -216,7 +216,9 @@ pub(crate) fn learning(html: &mut Html, page: &Page) {
     /// Epochs in the table.
     const SHOWN: usize = 60;
     for e in page.epochs.iter().take(SHOWN) {
-        let show = |x: Option<f64>| x.map_or("–".to_owned(), |x| format!("{x:.4}"));
+        let show = |x: Option<f64>| {
+            x.filter(|x| x.is_finite()).map_or("–".to_owned(), |x| format!("{:.4}", x.clamp(-1e9, 1e9)))
+        };
         html.raw("<tr><td>").show(e.number).raw(if e.number == page.kept_epoch { " (kept)" } else { "" });
         html.raw("</td><td class=\"n\">").show(show(Some(e.train_loss))).raw("</td><td class=\"n\">");
         html.show(show(e.valid_loss))

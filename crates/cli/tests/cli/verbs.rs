@@ -38,7 +38,7 @@ fn train_learns_and_writes_a_whole_folder() {
     assert!(metrics["test"]["accuracy"]["value"].as_f64().unwrap() > 0.9, "{metrics:#}");
     assert!(metrics["timing"]["train_seconds"].as_f64().unwrap() > 0.0);
     assert!(metrics["floor"]["test"]["accuracy"]["value"].as_f64().unwrap() > 0.9, "{metrics:#}");
-    assert!(run.stdout.contains("the floor, character n-grams"), "{}", run.stdout);
+    assert!(run.stdout.contains("the floor, a linear model"), "{}", run.stdout);
     let without =
         ["train", "--model", "tiny", "--data", "rows.csv", "--out", "n", "--epochs", "1", "--no-floor"];
     let without = dir.filbert(&without).expect(0);
