@@ -21,6 +21,9 @@ import scipy
 import sklearn
 from scipy import optimize, special, stats
 from sklearn import metrics as m
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.multiclass import OneVsRestClassifier
 
 warnings.filterwarnings("ignore")
 OUT = pathlib.Path("crates/eval/tests/golden/metrics.json")
@@ -376,6 +379,32 @@ def temperature_cases(rng):
         yield temperature(f"{classes} classes", np.round(logits, 2).tolist(), y.tolist())
 
 
+WORDS = "the bank card Top-up was  lost found TODAY naïve Ärger 東京 refund transfer please why pending fee".split(" ")
+
+
+def floor(rng):
+    """The n-gram floor's models, fitted to the end, on made-up texts."""
+    texts = [" ".join(rng.choice(WORDS, rng.integers(3, 9))) for _ in range(60)]
+    features = TfidfVectorizer(analyzer="char", ngram_range=(2, 4), sublinear_tf=True, min_df=2)
+    x = features.fit_transform(texts)
+    lr = lambda: LogisticRegression(C=10, max_iter=100_000, tol=1e-9)
+    two = [int("bank" in t) for t in texts]
+    four = [2 * int("fee" in t) + int("card" in t) for t in texts]
+    labels = [[int(w in t) for w in ("lost", "fee", "please")] for t in texts]
+    values = [float(len(t.split())) for t in texts]
+    return {
+        "texts": texts,
+        "features": x.shape[1],
+        "two": {"y": two, "p": lr().fit(x, two).predict_proba(x).round(6).tolist()},
+        "four": {"y": four, "p": lr().fit(x, four).predict_proba(x).round(6).tolist()},
+        "labels": {
+            "y": labels,
+            "p": OneVsRestClassifier(lr()).fit(x, np.array(labels)).predict_proba(x).round(6).tolist(),
+        },
+        "values": {"y": values, "p": Ridge(alpha=1, tol=1e-9).fit(x, values).predict(x).round(6).tolist()},
+    }
+
+
 def mcnemar(a, b):
     n, k = a + b, min(a, b)
     tail = Fraction(sum(math.comb(n, i) for i in range(k + 1)), 2**n)
@@ -396,6 +425,7 @@ def main():
         "regression": list(regression_cases(rng)),
         "threshold": list(threshold_cases(rng)),
         "temperature": list(temperature_cases(rng)),
+        "floor": floor(rng),
         "mcnemar": [mcnemar(a, b) for a, b in PAIRS],
     }
     parts = []

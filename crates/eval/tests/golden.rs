@@ -4,7 +4,10 @@
 
 use filbert_eval::fit::{Target, fit_temperature, fit_threshold};
 use filbert_eval::operating::{Found, tpr_at_fpr};
-use filbert_eval::{Estimate, Inputs, Options, binary_auc, curves, measure, multilabel, paired, regression};
+use filbert_eval::{
+    Estimate, Floor, Inputs, Options, RegressionFloor, binary_auc, curves, measure, multilabel, paired,
+    regression,
+};
 use serde_json::Value;
 
 const TOLERANCE: f64 = 1e-9;
@@ -215,6 +218,33 @@ fn temperatures() {
         );
         assert!((found.loss_after - loss).abs() < 1e-12, "{}: {found:?} {loss}", case["name"]);
     }
+}
+
+/// The floor ends its search a little before the minimum.
+#[test]
+fn floors() {
+    let document = document();
+    let golden = &document["floor"];
+    let texts: Vec<&str> = golden["texts"].as_array().unwrap().iter().map(|t| t.as_str().unwrap()).collect();
+    let classes = |of: &str| floats(&golden[of]["y"]).iter().map(|&y| y as u32).collect::<Vec<_>>();
+    let truth: Vec<bool> = matrix(&golden["labels"]["y"]).0.iter().map(|&v| v > 0.5).collect();
+    let two = Floor::fit(&texts, &classes("two"), 2).unwrap();
+    assert_eq!(two.features() as u64, golden["features"].as_u64().unwrap());
+    let found = [
+        ("two", two.probabilities(&texts)),
+        ("four", Floor::fit(&texts, &classes("four"), 4).unwrap().probabilities(&texts)),
+        ("labels", Floor::fit_multilabel(&texts, &truth, 3).unwrap().probabilities(&texts)),
+    ];
+    for (name, found) in found {
+        let expected = matrix(&golden[name]["p"]).0;
+        let gap = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(found.len() == expected.len() && gap < 2e-3, "{name}: {gap}");
+    }
+    let values = floats(&golden["values"]["y"]);
+    let found = RegressionFloor::fit(&texts, &values).unwrap().values(&texts);
+    let expected = floats(&golden["values"]["p"]);
+    let gap = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    assert!(gap < 2e-3, "values: {gap}");
 }
 
 #[test]
