@@ -1,6 +1,6 @@
-"""Writes crates/eval/tests/golden/metrics.json: what scikit-learn says about small made-up predictions.
+"""Writes crates/eval/tests/golden/metrics.json: what scikit-learn and scipy say about small made-up predictions.
 
-Needs numpy and scikit-learn, nothing else; their versions stand in the output. Run from the repository root:
+Needs numpy, scipy and scikit-learn, nothing else; their versions stand in the output. Run from the repository root:
 
     python scripts/golden_metrics.py
 
@@ -17,8 +17,13 @@ import warnings
 from fractions import Fraction
 
 import numpy as np
+import scipy
 import sklearn
+from scipy import optimize, special, stats
 from sklearn import metrics as m
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.multiclass import OneVsRestClassifier
 
 warnings.filterwarnings("ignore")
 OUT = pathlib.Path("crates/eval/tests/golden/metrics.json")
@@ -55,11 +60,15 @@ def delong_variance(scores, positive):
 
 
 def calibration_error(p, y):
-    """Top label, bins cut at ranks floor(i * n / 15), a cut inside a run of ties moved to the run's end."""
-    n = len(y)
-    predicted = p.argmax(axis=1)
-    order = np.argsort(p.max(axis=1), kind="stable")
-    confidence, right = p.max(axis=1)[order], (predicted == y)[order]
+    """Of the top label."""
+    return bin_error(p.max(axis=1), p.argmax(axis=1) == y)
+
+
+def bin_error(confidence, right):
+    """Bins cut at ranks floor(i * n / 15), a cut inside a run of ties moved to the run's end."""
+    n = len(confidence)
+    order = np.argsort(confidence, kind="stable")
+    confidence, right = confidence[order], right[order]
     cuts = [i * n // BINS for i in range(1, BINS + 1)]
     ends = sorted({int(np.searchsorted(confidence, confidence[c - 1], side="right")) for c in cuts if c > 0})
     total, start = 0.0, 0
@@ -238,8 +247,17 @@ def multilabel(name, p, truth, thresholds):
         "mean_average_precision": mean([m.average_precision_score(truth[:, c], p64[:, c]) for c in held]),
         "auc": mean([m.roc_auc_score(truth[:, c], p64[:, c]) for c in held]),
     }
-    for average in ("micro", "macro", "weighted", "samples"):
-        expect[f"{average}_f1"] = m.f1_score(truth, called, average=average, zero_division=0)
+    for average in ("micro", "macro", "weighted"):
+        scores = m.precision_recall_fscore_support(truth, called, average=average, zero_division=0)
+        expect |= {f"{average}_{what}": score for what, score in zip(("precision", "recall", "f1"), scores)}
+    expect["samples_f1"] = m.f1_score(truth, called, average="samples", zero_division=0)
+    flat, scores = truth.ravel(), p64.ravel()
+    expect["micro_auc"] = m.roc_auc_score(flat, scores) if 0 < flat.sum() < flat.size else None
+    columns = range(truth.shape[1])
+    expect["log_loss"] = np.mean([m.log_loss(truth[:, c], p64[:, c], labels=[0, 1]) for c in columns])
+    expect["brier"] = np.mean([m.brier_score_loss(truth[:, c], p64[:, c], pos_label=1) for c in columns])
+    expect["ece"] = bin_error(scores, flat == 1)
+    aucs = [m.roc_auc_score(truth[:, c], p64[:, c]) if c in held else None for c in columns]
     precision, recall, f1, support = m.precision_recall_fscore_support(truth, called, zero_division=0)
     return {
         "name": name,
@@ -251,6 +269,7 @@ def multilabel(name, p, truth, thresholds):
         "recall": recall.tolist(),
         "f1": f1.tolist(),
         "support": support.tolist(),
+        "label_auc": [number(v) for v in aucs],
     }
 
 
@@ -264,8 +283,126 @@ def multilabel_cases(rng):
     truth = [[1, 0, 0], [1, 0, 1], [1, 0, 0], [1, 0, 1]]
     p = [[0.9, 0.1, 0.5], [0.4, 0.6, 0.5], [0.7, 0, 0.2], [1, 0.2, 0.8]]
     yield multilabel("a label always, one never", p, truth, [0.5] * 3)
+    for rows, labels, share in ((60, 4, 0.15), (25, 6, 0.05)):
+        truth = (rng.random((rows, labels)) < share).astype(int)
+        truth[: rows // 3] = 0
+        p = np.round(1 / (1 + np.exp(-rng.normal(size=truth.shape) - 2 * truth + 1.5)), 1).tolist()
+        yield multilabel(f"{labels} labels, a third of {rows} rows without any, ties", p, truth, [0.4] * labels)
+    yield multilabel("one row", [[0.9, 0.4, 0.6]], [[1, 1, 0]], [0.5] * 3)
+    yield multilabel("one row without labels", [[0.1, 0.7]], [[0, 0]], [0.5] * 2)
+    yield multilabel("constant", [[0.5, 0.3]] * 6, [[1, 0], [0, 1], [0, 0]] * 2, [0.5] * 2)
+    yield multilabel("all wrong and certain", [[1, 0], [0, 1]], [[0, 1], [1, 0]], [0.5] * 2)
+    yield multilabel("thresholds at 0 and 1", [[0.0, 1.0], [0.3, 0.9]], [[1, 0], [0, 1]], [0.0, 1.0])
     yield multilabel("nothing true or called", [[0.1, 0.2]] * 3, [[0, 0]] * 3, [0.5] * 2)
     yield multilabel("perfect", [[0.9, 0.1], [0.2, 0.8], [0.7, 0.9]], [[1, 0], [0, 1], [1, 1]], [0.5] * 2)
+
+
+def regression(name, truth, predicted):
+    truth, predicted = np.array(truth, dtype=float), np.array(predicted, dtype=float)
+    varied = len(set(truth.tolist())) > 1
+    both = varied and len(set(predicted.tolist())) > 1
+    expect = {
+        "mae": m.mean_absolute_error(truth, predicted),
+        "rmse": m.root_mean_squared_error(truth, predicted),
+        "r2": m.r2_score(truth, predicted) if varied else None,
+        "pearson": stats.pearsonr(truth, predicted).statistic if both else None,
+        "spearman": stats.spearmanr(truth, predicted).statistic if both else None,
+        "max_error": m.max_error(truth, predicted),
+    }
+    return {
+        "name": name,
+        "truth": truth.tolist(),
+        "predicted": predicted.tolist(),
+        "expect": {key: number(value) for key, value in expect.items()},
+    }
+
+
+def regression_cases(rng):
+    for rows in (2, 3, 10, 60):
+        truth = np.round(rng.normal(3, 2, rows), 2)
+        yield regression(f"{rows} rows", truth, np.round(truth + rng.normal(0, 1, rows), 2))
+    truth = rng.integers(1, 6, 80)
+    yield regression("ties in the truth", truth, np.round(truth + rng.normal(0, 1, 80), 2))
+    yield regression("ties in both", truth, np.clip(np.round(truth + rng.normal(0, 1, 80)), 1, 5))
+    yield regression("perfect", [1, 2, 5, 3], [1, 2, 5, 3])
+    yield regression("the wrong way round", [1, 2, 3, 4], [4, 3, 2, 1])
+    yield regression("constant predictions", [1, 2, 5, 3], [2.5] * 4)
+    yield regression("constant truth", [2.5] * 4, [1, 2, 5, 3])
+    yield regression("constant and right", [2.5] * 4, [2.5] * 4)
+    yield regression("one row", [2.0], [3.5])
+    yield regression("large and far from 0", 1e6 + np.arange(20.0), 1e6 + np.round(np.arange(20) * 1.1, 1))
+    yield regression("one outlier", [0.1, 0.2, 0.3, 0.4], [0.1, 0.3, 0.2, 90])
+
+
+def threshold(name, scores, positive, fprs):
+    """Best thresholds by trying each score, and true positive rates by roc_curve."""
+    s32, positive = as_f32(scores), np.array(positive)
+    best = {"f1": 0, "mcc": -1}
+    for t in sorted(set(s32.tolist())):
+        called = s32 >= t
+        best["f1"] = max(best["f1"], m.f1_score(positive, called, zero_division=0))
+        best["mcc"] = max(best["mcc"], m.matthews_corrcoef(positive, called))
+    fpr, tpr, _ = m.roc_curve(positive, s32, drop_intermediate=False)
+    precision, recall, _ = m.precision_recall_curve(positive, s32)
+    return {
+        "name": name,
+        "scores": scores,
+        "positive": positive.tolist(),
+        "best_f1": best["f1"],
+        "best_mcc": best["mcc"],
+        "recall_at_precision": [[p, recall[:-1][precision[:-1] >= p].max(initial=0)] for p in (0.5, 0.8, 0.95)],
+        "tpr_at_fpr": [[f, tpr[fpr <= f].max()] for f in fprs],
+    }
+
+
+def threshold_cases(rng):
+    for places, negatives, skill in ((3, 200, 1.5), (2, 400, 1.0), (1, 300, 2.0), (2, 1200, 2.5)):
+        positive = np.array([1] * 80 + [0] * negatives)
+        scores = np.round(1 / (1 + np.exp(-rng.normal(size=len(positive)) - skill * (positive - 0.5))), places)
+        fprs = [f for f in (0.2, 0.05, 0.01) if 10 / f <= negatives]
+        yield threshold(f"{places} places, {negatives} negatives", scores.tolist(), positive.tolist(), fprs)
+
+
+def temperature(name, logits, y):
+    """By scipy, over the inverse temperature; the loss is convex in it."""
+    z, y = as_f32(logits).astype(np.float64), np.array(y)
+    loss = lambda b: np.mean(special.logsumexp(b * z, axis=1) - b * z[np.arange(len(y)), y])
+    found = optimize.minimize_scalar(loss, bounds=(0.05, 20), method="bounded", options={"xatol": 1e-10})
+    return {"name": name, "logits": logits, "y": y.tolist(), "temperature": 1 / found.x, "loss": found.fun}
+
+
+def temperature_cases(rng):
+    for classes, scale in ((2, 3.0), (4, 0.5), (7, 10.0)):
+        y = rng.integers(0, classes, 60)
+        logits = rng.normal(size=(60, classes)) * scale
+        logits[np.arange(60), y] += scale
+        yield temperature(f"{classes} classes", np.round(logits, 2).tolist(), y.tolist())
+
+
+WORDS = "the bank card Top-up was  lost found TODAY naïve Ärger 東京 refund transfer please why pending fee".split(" ")
+
+
+def floor(rng):
+    """The n-gram floor's models, fitted to the end, on made-up texts."""
+    texts = [" ".join(rng.choice(WORDS, rng.integers(3, 9))) for _ in range(60)]
+    features = TfidfVectorizer(analyzer="char", ngram_range=(2, 4), sublinear_tf=True, min_df=2)
+    x = features.fit_transform(texts)
+    lr = lambda: LogisticRegression(C=10, max_iter=100_000, tol=1e-9)
+    two = [int("bank" in t) for t in texts]
+    four = [2 * int("fee" in t) + int("card" in t) for t in texts]
+    labels = [[int(w in t) for w in ("lost", "fee", "please")] for t in texts]
+    values = [float(len(t.split())) for t in texts]
+    return {
+        "texts": texts,
+        "features": x.shape[1],
+        "two": {"y": two, "p": lr().fit(x, two).predict_proba(x).round(6).tolist()},
+        "four": {"y": four, "p": lr().fit(x, four).predict_proba(x).round(6).tolist()},
+        "labels": {
+            "y": labels,
+            "p": OneVsRestClassifier(lr()).fit(x, np.array(labels)).predict_proba(x).round(6).tolist(),
+        },
+        "values": {"y": values, "p": Ridge(alpha=1, tol=1e-9).fit(x, values).predict(x).round(6).tolist()},
+    }
 
 
 def mcnemar(a, b):
@@ -282,9 +419,13 @@ PAIRS += [(1500, 1501), (1500, 1700), (3000, 3100)]
 def main():
     rng = np.random.default_rng(20240501)
     document = {
-        "made_with": {"scikit-learn": sklearn.__version__, "numpy": np.__version__},
+        "made_with": {"scikit-learn": sklearn.__version__, "scipy": scipy.__version__, "numpy": np.__version__},
         "single": list(single_cases(rng)),
         "multilabel": list(multilabel_cases(rng)),
+        "regression": list(regression_cases(rng)),
+        "threshold": list(threshold_cases(rng)),
+        "temperature": list(temperature_cases(rng)),
+        "floor": floor(rng),
         "mcnemar": [mcnemar(a, b) for a, b in PAIRS],
     }
     parts = []
@@ -296,7 +437,7 @@ def main():
             parts.append(f"{json.dumps(key)}:{json.dumps(value)}")
     OUT.parent.mkdir(parents=True, exist_ok=True)
     OUT.write_text("{\n" + ",\n".join(parts) + "\n}\n")
-    cases = sum(len(document[key]) for key in ("single", "multilabel", "mcnemar"))
+    cases = sum(len(value) for value in document.values() if isinstance(value, list))
     print(f"{OUT}: {cases} cases, {OUT.stat().st_size} bytes")
 
 

@@ -1,8 +1,9 @@
 //! The percentile bootstrap over rows: how many resamples are affordable, what each metric gave on them, and
 //! the interval or the reason why there is none.
 
-use crate::estimate::{Estimate, Method};
+use crate::estimate::{Estimate, Method, Z95};
 use crate::input::Options;
+use crate::probability::sigmoid;
 
 /// Row visits that one measurement may spend on a family of metrics: about two seconds.
 const WORK: usize = 1_500_000_000;
@@ -32,11 +33,21 @@ pub(crate) struct Series {
     value: f64,
     draws: Vec<f64>,
     undefined: usize,
+    /// Whether the interval is made on the logit scale.
+    logit: bool,
 }
 
 impl Series {
     pub(crate) fn new(name: &'static str, value: f64) -> Self {
-        Self { name, value, draws: Vec::new(), undefined: 0 }
+        Self { name, value, draws: Vec::new(), undefined: 0, logit: false }
+    }
+
+    /// A metric of ranks, in [0, 1]. Resamples hold rows twice, which tie; average precision varies less over
+    /// them than over samples, and percentiles are too narrow (coverage 91 to 93 %). The value's logit, more
+    /// or less the standard deviation of the resamples' logits, covers as it should, as DeLong's interval
+    /// does on that scale.
+    pub(crate) fn ranked(name: &'static str, value: f64) -> Self {
+        Self { logit: true, ..Self::new(name, value) }
     }
 
     /// The metric on the sample itself.
@@ -52,7 +63,7 @@ impl Series {
         }
     }
 
-    /// The 2.5 and 97.5 percentiles, widened to hold the value. Where every resample gave the same value the
+    /// The 2.5 and 97.5 percentiles, or the logit's spread for metrics of ranks; widened to hold the value. Where every resample gave the same value the
     /// percentiles would claim certainty: `bound` stands in, or nothing does. Reasons go to `gaps`.
     pub(crate) fn finish(mut self, bound: Option<(f64, f64)>, gaps: &mut Gaps) -> Estimate {
         let drawn = self.draws.len() + self.undefined;
@@ -62,7 +73,9 @@ impl Series {
             return Estimate::bare(self.value);
         }
         self.draws.sort_unstable_by(f64::total_cmp);
-        let (low, high) = (quantile(&self.draws, 0.025), quantile(&self.draws, 0.975));
+        let ends = if self.logit { logit_ends(self.value, &self.draws) } else { None };
+        let (low, high) =
+            ends.unwrap_or_else(|| (quantile(&self.draws, 0.025), quantile(&self.draws, 0.975)));
         let spread = self.draws[self.draws.len() - 1] - self.draws[0];
         if spread > 1e-12 * self.value.abs().max(1.0) {
             return Estimate::between(self.value, low, high, Method::Bootstrap);
@@ -75,12 +88,28 @@ impl Series {
     }
 }
 
-/// The quantile of sorted values with linear interpolation between ranks, numpy's default. `sorted` must hold
-/// at least one value.
+/// The interval on the logit scale; `None` where the value or a resample stands at 0 or 1.
+fn logit_ends(value: f64, draws: &[f64]) -> Option<(f64, f64)> {
+    let inside = |p: f64| p > 0.0 && p < 1.0;
+    if !inside(value) || !draws.iter().all(|&draw| inside(draw)) {
+        return None;
+    }
+    let logit = |p: f64| (p / (1.0 - p)).ln();
+    let count = draws.len() as f64;
+    let mean = draws.iter().map(|&draw| logit(draw)).sum::<f64>() / count;
+    let variance = draws.iter().map(|&draw| (logit(draw) - mean).powi(2)).sum::<f64>() / count;
+    let (centre, half) = (logit(value), Z95 * variance.sqrt());
+    Some((sigmoid(centre - half), sigmoid(centre + half)))
+}
+
+/// The quantile of sorted values at rank `q (n + 1)`, linear between ranks (A. C. Davison & D. V. Hinkley,
+/// "Bootstrap methods and their application", 1997, 5.2.1): of few resamples, numpy's default would cut off
+/// more than it should. `sorted` must hold at least one value.
 fn quantile(sorted: &[f64], q: f64) -> f64 {
-    let at = q * (sorted.len() - 1) as f64;
-    let below = (at.floor() as usize).min(sorted.len() - 1);
-    let above = (below + 1).min(sorted.len() - 1);
+    let most = sorted.len() - 1;
+    let at = (q * (sorted.len() + 1) as f64 - 1.0).clamp(0.0, most as f64);
+    let below = at.floor() as usize;
+    let above = (below + 1).min(most);
     sorted[below] + (at - below as f64) * (sorted[above] - sorted[below])
 }
 
@@ -125,11 +154,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantiles_are_numpys() {
-        let sorted = [1.0, 2.0, 3.0, 10.0];
-        assert!((quantile(&sorted, 0.975) - 9.475).abs() < 1e-12);
-        assert!((quantile(&sorted, 0.025) - 1.075).abs() < 1e-12);
-        assert_eq!(quantile(&[4.0], 0.975), 4.0);
+    fn quantiles_leave_their_share_outside() {
+        let sorted: Vec<f64> = (1..=39).map(f64::from).collect();
+        assert!((quantile(&sorted, 0.025) - 1.0).abs() < 1e-12);
+        assert!((quantile(&sorted, 0.975) - 39.0).abs() < 1e-12);
+        assert!((quantile(&sorted, 0.5) - 20.0).abs() < 1e-12);
+        assert!((quantile(&sorted, 0.0375) - 1.5).abs() < 1e-12);
+        assert_eq!((quantile(&[4.0], 0.025), quantile(&[4.0], 0.975)), (4.0, 4.0));
     }
 
     #[test]

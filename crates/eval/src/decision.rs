@@ -106,7 +106,7 @@ impl FromStr for Band {
     fn from_str(text: &str) -> Result<Self, Error> {
         let ends = text.split_once("..").map(|(low, high)| (low.trim().parse(), high.trim().parse()));
         let Some((Ok(low), Ok(high))) = ends else {
-            return Err(Error::UnsureText { text: text.to_owned() });
+            return Err(Error::UnsureText { text: text.chars().take(80).collect() });
         };
         let band = Self { low, high };
         band.check()?;

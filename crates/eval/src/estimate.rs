@@ -15,7 +15,8 @@ pub enum Method {
     Wilson,
     /// DeLong's variance of the AUC, on the logit scale.
     Delong,
-    /// Percentiles of the metric over rows drawn with replacement.
+    /// Percentiles of the metric over rows drawn with replacement; for ROC AUC and average precision their
+    /// spread on the logit scale.
     Bootstrap,
     /// A bound for samples without any spread (no error at all, classes perfectly apart), where bootstrap
     /// and DeLong would claim certainty: Wilson's interval, carried over to the metric.

@@ -1,10 +1,15 @@
-//! Classification metrics with intervals.
+//! Metrics with intervals, decisions, and the floor.
 //!
 //! [`measure`] turns class probabilities and true labels into a [`Report`]: every metric as an [`Estimate`],
 //! a value with its 95 % interval where one can be given. Definitions equal scikit-learn's defaults; where
 //! scikit-learn raises (a class without rows) the metric is averaged over what is there, and a note says so.
-//! [`paired`] compares two models on the same rows, [`curves`] gives the points behind a report's plots,
-//! [`multilabel`] measures rows that carry any number of labels.
+//! [`multilabel`] measures rows that carry any number of labels, [`regression`] predicted numbers. [`paired`]
+//! compares two models on the same rows, [`curves`] gives the points behind a report's plots, [`operating`] what
+//! a binary model is worth at low false positive rates and at other prevalences, [`slices`] metrics on parts of
+//! the rows.
+//!
+//! A [`Decision`] is how a model's logits become answers; [`fit`] chooses it on validation rows, and
+//! [`measure_decided`] measures it. [`Floor`] is what a fine-tuned encoder has to beat.
 //!
 //! The crate knows slices of numbers and class names: no models, no text, no files. Nothing here prints, and
 //! no input panics: probabilities that are not probabilities, labels out of range, wrong lengths and empty

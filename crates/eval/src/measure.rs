@@ -128,7 +128,10 @@ impl Sample<'_> {
                 .collect(),
             log_loss: Series::new("log_loss", mean(&self.losses.log)),
             brier: Series::new("brier", mean(&self.losses.brier)),
-            ranks: self.rankings.scores().map(|r| (Series::new("auc", r.0), Series::new("pr_auc", r.1))),
+            ranks: self
+                .rankings
+                .scores()
+                .map(|r| (Series::ranked("auc", r.0), Series::ranked("pr_auc", r.1))),
         };
         let draws = affordable(options, rows.saturating_mul(VISITS));
         let cells = Cells::of(checked.labels, &checked.predicted);

@@ -1,8 +1,13 @@
-//! Every metric against values that scikit-learn computed (`scripts/golden_metrics.py`). All cases are run
+//! Every metric against values that scikit-learn and scipy computed (`scripts/golden_metrics.py`). All cases are run
 //! and every failing value is reported. The tolerance, 1e-9, is far above the rounding of sums over at most
-//! 200 rows and far below any difference of definition.
+//! 1,280 rows and far below any difference of definition.
 
-use filbert_eval::{Estimate, Inputs, Options, binary_auc, curves, measure, multilabel, paired};
+use filbert_eval::fit::{Target, fit_temperature, fit_threshold};
+use filbert_eval::operating::{Found, tpr_at_fpr};
+use filbert_eval::{
+    Estimate, Floor, Inputs, Options, RegressionFloor, binary_auc, curves, measure, multilabel, paired,
+    regression,
+};
 use serde_json::Value;
 
 const TOLERANCE: f64 = 1e-9;
@@ -142,8 +147,104 @@ fn multilabel_metrics() {
         faults.near_all(&format!("{name}: precision"), &of(|l| l.precision), &case["precision"]);
         faults.near_all(&format!("{name}: recall"), &of(|l| l.recall), &case["recall"]);
         faults.near_all(&format!("{name}: f1"), &of(|l| l.f1), &case["f1"]);
+        for (label, expected) in report.per_label.iter().zip(case["label_auc"].as_array().unwrap()) {
+            let place = format!("{name}: auc of {}", label.label);
+            faults.near(&place, label.auc.map(|auc| auc.value), expected.as_f64());
+        }
     }
     faults.none();
+}
+
+#[test]
+fn regression_metrics() {
+    let options = Options { resamples: 50, ..Options::default() };
+    let mut faults = Faults::default();
+    for case in document()["regression"].as_array().unwrap() {
+        let name = case["name"].as_str().unwrap();
+        let (truth, predicted) = (floats(&case["truth"]), floats(&case["predicted"]));
+        let inputs = regression::RegressionInputs { predicted: &predicted, truth: &truth };
+        let json = regression::measure(&inputs, &options).unwrap().to_json();
+        for (metric, expected) in case["expect"].as_object().unwrap() {
+            let found = json["metrics"][metric]["value"].as_f64();
+            faults.near(&format!("{name}: {metric}"), found, expected.as_f64());
+        }
+    }
+    faults.none();
+}
+
+#[test]
+fn thresholds() {
+    let mut faults = Faults::default();
+    for case in document()["threshold"].as_array().unwrap() {
+        let name = case["name"].as_str().unwrap();
+        let scores: Vec<f32> = floats(&case["scores"]).into_iter().map(|score| score as f32).collect();
+        let positive: Vec<bool> = floats(&case["positive"]).into_iter().map(|p| p > 0.5).collect();
+        let fit = |target| fit_threshold(&scores, &positive, target).ok();
+        faults.near(
+            &format!("{name}: f1"),
+            fit(Target::BestF1).map(|f| f.f1.value),
+            case["best_f1"].as_f64(),
+        );
+        faults.near(&format!("{name}: mcc"), fit(Target::BestMcc).map(|f| f.mcc), case["best_mcc"].as_f64());
+        for pair in case["recall_at_precision"].as_array().unwrap() {
+            let pair = floats(pair);
+            let found = fit(Target::Precision(pair[0])).map_or(0.0, |f| f.recall.value);
+            faults.near(&format!("{name}: recall at precision {}", pair[0]), Some(found), Some(pair[1]));
+        }
+        for pair in case["tpr_at_fpr"].as_array().unwrap() {
+            let pair = floats(pair);
+            let found = tpr_at_fpr(&scores, &positive, &[pair[0]]).unwrap()[0].found;
+            let found = if let Found::Point(point) = found { Some(point.tpr.value) } else { None };
+            faults.near(&format!("{name}: TPR at FPR {}", pair[0]), found, Some(pair[1]));
+            let fitted = fit(Target::Fpr(pair[0])).map(|f| f.recall.value);
+            faults.near(&format!("{name}: recall at FPR {}", pair[0]), fitted, Some(pair[1]));
+        }
+    }
+    faults.none();
+}
+
+/// scipy's search ends at about 1e-8; the loss there is flat.
+#[test]
+fn temperatures() {
+    for case in document()["temperature"].as_array().unwrap() {
+        let (logits, classes) = matrix(&case["logits"]);
+        let labels: Vec<usize> = floats(&case["y"]).iter().map(|&y| y as usize).collect();
+        let found = fit_temperature(&logits, &labels, classes).unwrap();
+        let (temperature, loss) = (case["temperature"].as_f64().unwrap(), case["loss"].as_f64().unwrap());
+        assert!(
+            (found.temperature / temperature - 1.0).abs() < 1e-6,
+            "{}: {found:?} {temperature}",
+            case["name"]
+        );
+        assert!((found.loss_after - loss).abs() < 1e-12, "{}: {found:?} {loss}", case["name"]);
+    }
+}
+
+/// The floor ends its search a little before the minimum.
+#[test]
+fn floors() {
+    let document = document();
+    let golden = &document["floor"];
+    let texts: Vec<&str> = golden["texts"].as_array().unwrap().iter().map(|t| t.as_str().unwrap()).collect();
+    let classes = |of: &str| floats(&golden[of]["y"]).iter().map(|&y| y as u32).collect::<Vec<_>>();
+    let truth: Vec<bool> = matrix(&golden["labels"]["y"]).0.iter().map(|&v| v > 0.5).collect();
+    let two = Floor::fit(&texts, &classes("two"), 2).unwrap();
+    assert_eq!(two.features() as u64, golden["features"].as_u64().unwrap());
+    let found = [
+        ("two", two.probabilities(&texts)),
+        ("four", Floor::fit(&texts, &classes("four"), 4).unwrap().probabilities(&texts)),
+        ("labels", Floor::fit_multilabel(&texts, &truth, 3).unwrap().probabilities(&texts)),
+    ];
+    for (name, found) in found {
+        let expected = matrix(&golden[name]["p"]).0;
+        let gap = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(found.len() == expected.len() && gap < 2e-3, "{name}: {gap}");
+    }
+    let values = floats(&golden["values"]["y"]);
+    let found = RegressionFloor::fit(&texts, &values).unwrap().values(&texts);
+    let expected = floats(&golden["values"]["p"]);
+    let gap = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    assert!(gap < 2e-3, "values: {gap}");
 }
 
 #[test]

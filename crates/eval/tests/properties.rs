@@ -1,7 +1,14 @@
 //! Whatever the input: no panic, values in their ranges, intervals that hold their value, the same bits for
 //! the same seed, and no dependence on the order of the rows where there should be none.
 
-use filbert_eval::{Estimate, Inputs, Options, Report, curves, measure, multilabel, paired, softmax_rows};
+use filbert_eval::fit::{Target, Unsure, Wanted, fit_multi_label, fit_single_label};
+use filbert_eval::operating::{Found, operating, tpr_at_fpr};
+use filbert_eval::regression::{self, RegressionInputs};
+use filbert_eval::slices::{Grouping, slices};
+use filbert_eval::{
+    Band, Decision, Estimate, Inputs, Options, Report, Rule, curves, measure, measure_decided, multilabel,
+    paired, softmax_rows,
+};
 use proptest::prelude::*;
 
 fn names(count: usize) -> Vec<String> {
@@ -175,6 +182,119 @@ proptest! {
         prop_assert!((0.0..=1.0).contains(&found.mcnemar_p));
         for estimate in std::iter::once(&found.accuracy_difference).chain(&found.auc_difference) {
             assert_sane("difference", estimate, -1.0, 1.0);
+        }
+    }
+
+    #[test]
+    fn any_decision_answers_or_is_refused(
+        kind in 0usize..3,
+        temperature in prop_oneof![Just(1.0f64), Just(0.3), any::<f64>()],
+        values in prop::collection::vec(awkward(), 0..5),
+        positive in 0usize..3,
+        probabilities in prop::collection::vec(prop_oneof![4 => 0.0f32..=1.0, 1 => awkward()], 0..12),
+        classes in 0usize..5,
+    ) {
+        let first = values.first().copied();
+        let band = (values.len() > 2).then(|| Band { low: values[1], high: values[2] });
+        let rule = match kind {
+            0 => Rule::Binary { positive, threshold: first, unsure: band },
+            1 => Rule::Multiclass { thresholds: (!values.is_empty()).then(|| values.clone()), unsure_below: first },
+            _ => Rule::Multilabel { thresholds: values.clone() },
+        };
+        let decision = Decision { temperature, rule };
+        let checked = decision.check(classes);
+        let _ = decision.decide(&probabilities);
+        if let Ok(answers) = decision.decide_rows(&probabilities, classes) {
+            prop_assert!(checked.is_ok());
+            prop_assert!(answers.iter().flat_map(|answer| &answer.labels).all(|&label| label < classes));
+            prop_assert!(kind == 2 || answers.iter().all(|answer| answer.labels.len() == 1));
+        }
+        if checked.is_ok() {
+            let back: Decision = serde_json::from_str(&serde_json::to_string(&decision).unwrap()).unwrap();
+            prop_assert_eq!(&back, &decision);
+        }
+        let _ = decision.probabilities(values.clone(), classes);
+        let _ = decision.probabilities(probabilities, classes);
+    }
+
+    #[test]
+    fn wishes_are_read_or_refused(text in "\\PC{0,12}|(fpr|recall|below|accuracy|f1)=?[-0-9.e]{0,6}|[0-9.]{0,9}") {
+        if let Ok(target) = text.parse::<Target>() {
+            prop_assert_eq!(target.to_string().parse::<Target>().unwrap(), target);
+        }
+        if let Ok(unsure) = text.parse::<Unsure>() {
+            prop_assert_eq!(unsure.to_string().parse::<Unsure>().unwrap(), unsure);
+        }
+    }
+
+    #[test]
+    fn what_is_fitted_can_be_used(
+        (classes, logits, labels) in problem(),
+        target in prop::option::of(prop_oneof![
+            Just(Target::BestF1), Just(Target::BestMcc), (0.01f64..1.0).prop_map(Target::Precision),
+            (0.01f64..1.0).prop_map(Target::Recall), (0.2f64..1.0).prop_map(Target::Fpr),
+        ]),
+        unsure in prop::option::of((0.5f64..=1.0).prop_map(Unsure::Accuracy)),
+        temperature in any::<bool>(),
+    ) {
+        let names = names(classes);
+        let wanted = Wanted { temperature, target, unsure };
+        if let Ok(fitted) = fit_single_label(&logits, &labels, &names, None, &wanted) {
+            fitted.decision.check(classes).unwrap();
+            let p = fitted.decision.probabilities(logits.clone(), classes).unwrap();
+            let inputs = Inputs { probabilities: &p, labels: &labels, classes: &names, positive: None };
+            assert_report_sane(&measure_decided(&inputs, &fitted.decision, &options()).unwrap());
+            let grouping = Grouping::by_length("rows", &labels, 3);
+            let found = slices(&inputs, Some(&fitted.decision), &[grouping]).unwrap();
+            for slice in &found.slices {
+                for estimate in [&slice.accuracy, &slice.rest, &slice.f1].into_iter().chain(&slice.auc) {
+                    assert_sane("slice", estimate, 0.0, 1.0);
+                }
+                prop_assert!((0.0..=1.0).contains(&slice.adjusted_p));
+            }
+            prop_assert_eq!(found.slices.iter().map(|slice| slice.rows).sum::<u64>(), labels.len() as u64);
+        }
+        let truth: Vec<bool> = logits.iter().enumerate().map(|(i, z)| (i as f32 + z) as i64 % 3 == 0).collect();
+        if let Ok(fitted) = fit_multi_label(&logits, &truth, &names, &Wanted { unsure: None, ..wanted }) {
+            fitted.decision.check(classes).unwrap();
+        }
+    }
+
+    #[test]
+    fn numbers_and_points_are_sane(
+        rows in prop::collection::vec((-3i8..4, -3i8..4, any::<bool>()), 1..60),
+        odd in prop::option::of(any::<f64>()),
+    ) {
+        let truth: Vec<f64> = rows.iter().map(|row| f64::from(row.0)).collect();
+        let mut predicted: Vec<f64> = rows.iter().map(|row| f64::from(row.1)).collect();
+        predicted.extend(odd);
+        predicted.truncate(truth.len());
+        if let Some(odd) = odd {
+            predicted[0] = odd;
+        }
+        let inputs = RegressionInputs { predicted: &predicted, truth: &truth };
+        if let Ok(report) = regression::measure(&inputs, &options()) {
+            let m = report.metrics;
+            for estimate in [&m.mae, &m.rmse, &m.max_error] {
+                assert_sane("error", estimate, 0.0, f64::MAX);
+            }
+            for estimate in m.pearson.iter().chain(&m.spearman) {
+                assert_sane("correlation", estimate, -1.0, 1.0);
+            }
+        }
+        let scores: Vec<f32> = rows.iter().map(|row| f32::from(row.1)).collect();
+        let positive: Vec<bool> = rows.iter().map(|row| row.2).collect();
+        let called: Vec<bool> = rows.iter().map(|row| row.1 > 0).collect();
+        if let Ok(found) = operating(&scores, &positive, &called) {
+            for point in found.precision_by_prevalence.points {
+                assert_sane("precision", &point.precision, 0.0, 1.0);
+            }
+        }
+        for found in tpr_at_fpr(&scores, &positive, &[0.9, 0.5]).unwrap_or_default() {
+            if let Found::Point(point) = found.found {
+                assert_sane("TPR", &point.tpr, 0.0, 1.0);
+                prop_assert!(point.fpr.value <= found.fpr + 1e-9);
+            }
         }
     }
 }

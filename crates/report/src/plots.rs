@@ -9,6 +9,8 @@ use crate::tables::{estimate, interval_cell};
 
 /// Points of a scatter plot.
 const MAX_SCATTER: usize = 2_000;
+/// Epochs in the table.
+const MAX_EPOCHS: usize = 60;
 /// Bars of a histogram.
 const BARS: usize = 30;
 /// The lowest false positive rate on a logarithmic axis.
@@ -213,9 +215,7 @@ pub(crate) fn learning(html: &mut Html, page: &Page) {
     }
     html.raw("<div class=\"scroll\"><table><tr><th>Epoch</th><th class=\"n\">Training loss</th><th class=\"n\">Validation loss</th>");
     html.raw("<th class=\"n\">Validation accuracy</th></tr>");
-    /// Epochs in the table.
-    const SHOWN: usize = 60;
-    for e in page.epochs.iter().take(SHOWN) {
+    for e in page.epochs.iter().take(MAX_EPOCHS) {
         let show = |x: Option<f64>| {
             x.filter(|x| x.is_finite()).map_or("–".to_owned(), |x| format!("{:.4}", x.clamp(-1e9, 1e9)))
         };

@@ -124,12 +124,12 @@ pub fn measure(inputs: &MultiInputs<'_>, options: &Options) -> Result<MultiRepor
     let all = vec![1; rows];
     let mut tally = Tally::empty(labels);
     let sums = sample.count(&all, &mut tally);
-    let named = |names: &'static [&'static str], values: Vec<f64>| -> Vec<Series> {
-        names.iter().zip(values).map(|(name, value)| Series::new(name, value)).collect()
-    };
-    let mut averages = named(&BOOTSTRAPPED, sample.averages(&tally, &sums).to_vec());
+    let values = sample.averages(&tally, &sums);
+    let mut averages: Vec<Series> =
+        BOOTSTRAPPED.iter().zip(values).map(|(name, value)| Series::new(name, value)).collect();
     let values = sample.ranks(None);
-    let mut ranked = named(&RANKED, values.iter().map(|value| value.unwrap_or(0.0)).collect());
+    let mut ranked: Vec<Series> =
+        RANKED.iter().zip(values).map(|(name, value)| Series::ranked(name, value.unwrap_or(0.0))).collect();
     let draws = affordable(options, sample.steps());
     let mut rng = SplitMix64::new(options.seed);
     let mut weights = vec![0; if draws > 0 { rows } else { 0 }];
