@@ -1,5 +1,6 @@
 //! From files to the tables of a run: reading, splitting, leaving out what occurs twice, and what the user is told.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use filbert_data::{
@@ -193,7 +194,7 @@ pub(crate) fn shared(overlap: &Overlap) -> Option<String> {
         "{near} of {rows} {to} rows are also in {from} or nearly so ({exact} equal, {canonical} equal but for spelling)"
     );
     if domain > 0 {
-        text.push_str(&format!("; {domain} are of a registered domain that is in {from} too"));
+        let _ = write!(text, "; {domain} are of a registered domain that is in {from} too");
     }
     text.push_str(": figures on them flatter the model");
     Some(text)

@@ -265,7 +265,7 @@ fn thresholds_and_temperature_are_kept_and_honoured() {
         let is_low = row["filbert_label"] == "low";
         assert_eq!(is_low, p as f32 >= threshold as f32, "{row}");
         assert_eq!(row["unsure"].as_bool().unwrap(), (0.2f32..0.9).contains(&(p as f32)), "{row}");
-        seen = (seen.0 | is_low, seen.1 | !is_low);
+        seen = (seen.0 || is_low, seen.1 || !is_low);
     }
     assert_eq!(seen, (true, true));
     let eval = dir.filbert(&["eval", "--model", "m", "--data", "rows.csv", "--json"]).expect(0).json();
