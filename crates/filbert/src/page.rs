@@ -47,7 +47,7 @@ pub(crate) fn page(setup: &Setup, metrics: &Metrics, shown: Option<&Shown<'_>>) 
         ),
         ..Page::default()
     };
-    page.verdicts.extend(details.verdict.clone());
+    page.verdicts.extend(details.verdict.as_ref().map(|verdict| format!("{}.", capitalized(verdict))));
     page.warnings = warnings(setup, details);
     if let Some(slices) = &details.slices {
         page.slices = slices.slices.iter().map(slice).collect();

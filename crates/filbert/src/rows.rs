@@ -1,6 +1,5 @@
 //! From files to the tables of a run: reading, splitting, leaving out what occurs twice, and what the user is told.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use filbert_data::{
@@ -187,15 +186,23 @@ pub(crate) fn shared(overlap: &Overlap) -> Option<String> {
             "{conflicting} {to} rows have a text that also stands there with another label"
         ));
     }
-    if *near == 0 && domain == 0 {
+    let name = |part: &String| match part.as_str() {
+        "train" => "training".to_owned(),
+        "valid" => "validation".to_owned(),
+        other => other.to_owned(),
+    };
+    let mut said = Vec::new();
+    if *near > 0 {
+        said.push(format!(
+            "{near} are also in the {} rows or nearly so ({exact} equal, {canonical} equal but for spelling)",
+            name(from)
+        ));
+    }
+    if domain > 0 {
+        said.push(format!("{domain} are of a registered domain that is in the {} rows too", name(from)));
+    }
+    if said.is_empty() {
         return None;
     }
-    let mut text = format!(
-        "{near} of {rows} {to} rows are also in {from} or nearly so ({exact} equal, {canonical} equal but for spelling)"
-    );
-    if domain > 0 {
-        let _ = write!(text, "; {domain} are of a registered domain that is in {from} too");
-    }
-    text.push_str(": figures on them flatter the model");
-    Some(text)
+    Some(format!("of {rows} {} rows {}: figures on them flatter the model", name(to), said.join("; ")))
 }

@@ -226,7 +226,7 @@ fn rows_that_occur_twice_are_told_and_left_out() {
         "--no-floor",
     ];
     let told = dir.filbert(&files.iter().copied().chain(["--out", "m"]).collect::<Vec<_>>()).expect(0).stderr;
-    assert!(told.contains("test rows are also in train"), "{told}");
+    assert!(told.contains("are also in the training rows"), "{told}");
     let run = dir
         .filbert(&files.iter().copied().chain(["--out", "n", "--dedupe", "canonical"]).collect::<Vec<_>>());
     let told = run.expect(0).stderr;
