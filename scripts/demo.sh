@@ -21,5 +21,5 @@ echo "six names that the list does not have:"
 "$FILBERT" predict --model "$MODEL" debian.org python.org stackoverflow.com \
     login-metamask-wallet.example secure-paypa1-verify.example free-eth-airdrop.example
 echo
-echo "the model folder is $MODEL; its figures are in $MODEL/metrics.json"
+echo "the model folder is $MODEL; the report to open is $MODEL/report.html"
 echo "yours next: $FILBERT train --data YOUR.csv --out my-model"

@@ -143,3 +143,24 @@ fn senseless_settings_are_refused() {
         "a label short"
     );
 }
+
+#[test]
+fn a_run_that_diverges_names_the_part_and_the_rows() {
+    let context = Context::default();
+    let run = |name: &str, value: f32| {
+        let mut network = tiny(Pooling::Pooler, &Freeze::None);
+        let id = network.params.id(name).unwrap();
+        network.params.get_mut(id).value.fill(value);
+        let settings = Settings { batch_size: 4, ..Settings::default() };
+        fit(&mut network, &context, &rows(4), None, &settings, None, &mut Silent).unwrap_err()
+    };
+    let error = run("bert.encoder.layer.1.intermediate.dense.bias", f32::NAN);
+    let text = error.to_string();
+    assert!(text.contains("the weight bert.encoder.layer.1.intermediate.dense.bias"), "{text}");
+    assert!(text.contains("at step 1 of epoch 1, on training rows"), "{text}");
+    let text = run("bert.encoder.layer.1.output.LayerNorm.weight", f32::MAX).to_string();
+    assert!(
+        text.contains("layer 1 is the first part") || text.contains("the head is the first part"),
+        "{text}"
+    );
+}

@@ -18,7 +18,7 @@ use crate::signals;
 use write::{Layout, RowWriter};
 
 /// Rows that are read, classified and written together.
-const CHUNK: usize = 2_048;
+const CHUNK: usize = 1_024;
 
 pub(crate) fn run(args: &PredictArgs, common: &Common) -> Result<()> {
     if args.texts.is_empty() && args.input.is_none() {
