@@ -26,6 +26,8 @@ const SHOWN: usize = 400;
 pub struct Details {
     /// `test`, or `validation` where there are no test rows.
     pub split: String,
+    /// The rows' file.
+    pub file: String,
     /// The model (candidate) beside the floor (baseline).
     pub comparison: Option<Versus>,
     /// That in one sentence.
@@ -146,8 +148,13 @@ impl Details {
         answered: &Answered<'_>,
         (rates, seed): (&[f64], u64),
     ) -> Result<Self, Error> {
-        let mut details =
-            Self { split: split.to_owned(), mistakes: mistakes(classifier, answered), ..Self::default() };
+        let file = answered.table.source.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let mut details = Self {
+            split: split.to_owned(),
+            file,
+            mistakes: mistakes(classifier, answered),
+            ..Self::default()
+        };
         let (targets, outputs) = (&answered.rows.targets, answered.outputs);
         if let Some(floor) = answered.floor {
             let versus = Versus::of(floor, outputs, targets, &classifier.labels, &classifier.decision, seed)?;

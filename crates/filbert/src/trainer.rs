@@ -338,7 +338,7 @@ impl Trainer {
 pub struct Trained {
     pub(crate) classifier: Classifier,
     pub(crate) metrics: Metrics,
-    pub(crate) page: filbert_report::Page,
+    pub(crate) page: filbert_report::Report,
     /// The network with its adapters, where they are kept.
     pub(crate) adapter: Option<filbert_model::Network>,
     pub(crate) lora: Option<Lora>,

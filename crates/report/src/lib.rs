@@ -1,44 +1,27 @@
-//! One self-contained HTML page about a trained model: readable offline and without scripts, on a screen and on paper, light and
-//! dark.
+//! A run's figures as one HTML page that needs nothing but itself: styles and charts are inside, there is no
+//! script, and it can be read offline, on a phone, in the dark and on paper.
 //!
-//! [`render`] is a pure function of a [`Page`]; whatever is left out of it is left out of the page. Everything that comes from
-//! data is escaped and cut, numbers that are none are shown as dashes, and long lists and curves are thinned, so that the page
-//! stays of a bounded size whatever the data.
+//! [`render`] is a pure function from a [`Report`], plain structs that a caller fills with what it has, to the
+//! page. The crate measures nothing and reads nothing. Whatever comes from data is escaped by the writer that
+//! all markup goes through; invisible and direction-changing characters are shown as `\u{202e}`; long texts,
+//! lists and curves are cut, so that the page stays within a few megabytes whatever it is given.
 
-mod chart;
-mod data;
+mod charts;
+mod escape;
+mod figures;
+mod from_eval;
 mod html;
-mod plots;
-mod tables;
+pub mod input;
+mod page;
+mod scale;
+mod sections;
+mod svg;
+mod verdict;
 
-pub use data::{
-    Class, Confusion, Curve, Epoch, Facts, Metric, Mistake, Overlap, Page, Point, Prevalence, Scores, Seed,
-    Slice, Split,
-};
-use html::Html;
+pub use from_eval::SCORE_BINS;
+pub use input::Report;
 
-/// The page.
-pub fn render(page: &Page) -> String {
-    let mut html = Html::default();
-    html.raw("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">");
-    html.raw("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>");
-    html.text(&page.title)
-        .raw("</title><style>")
-        .raw(include_str!("style.css"))
-        .raw("</style></head><body><main>");
-    tables::head(&mut html, page);
-    tables::metrics(&mut html, page);
-    plots::operating(&mut html, page);
-    plots::curves(&mut html, page);
-    plots::calibration(&mut html, page);
-    plots::scatter(&mut html, page);
-    tables::classes(&mut html, page);
-    tables::confusion(&mut html, page);
-    tables::slices(&mut html, page);
-    tables::mistakes(&mut html, page);
-    plots::learning(&mut html, page);
-    tables::rows(&mut html, page);
-    tables::facts(&mut html, page);
-    html.raw("<footer>").text(&page.footer).raw("</footer></main></body></html>\n");
-    html.finish()
+/// The page. Never fails: what cannot be shown is left out. Takes time in proportion to the report's size.
+pub fn render(report: &Report) -> String {
+    page::document(report)
 }
