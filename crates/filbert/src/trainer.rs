@@ -51,8 +51,9 @@ pub struct Options {
     pub max_length: Option<usize>,
     /// How longer texts are read in several windows; they are cut off where left out.
     pub windows: Option<Windows>,
-    /// The learning rate of pooler and classifier, as a multiple of the others'.
-    pub head_rate: f32,
+    /// The learning rate of pooler and classifier: as the others', or 1e-3 (if that is higher) for more than two outputs, whose new
+    /// layer would else learn too little in few epochs.
+    pub head_rate: Option<f32>,
     /// What the learning rate is multiplied by from each layer to the one below it.
     pub layer_decay: f32,
     /// Weights of the classes in the loss.
@@ -142,7 +143,7 @@ impl Default for Options {
             trunk_cache: None,
             max_length: None,
             windows: None,
-            head_rate: 1.0,
+            head_rate: None,
             layer_decay: 1.0,
             class_weights: ClassWeights::Equal,
             label_smoothing: 0.0,
@@ -173,7 +174,8 @@ impl Options {
     pub(crate) fn check(&self) -> Result<(), Error> {
         self.settings().check()?;
         let within = |x: f32, low: f32, high: f32| x > low && x <= high;
-        if !within(self.layer_decay, 0.0, 1.0) || !within(self.head_rate, 0.0, 1e6) {
+        if !within(self.layer_decay, 0.0, 1.0) || self.head_rate.is_some_and(|rate| !within(rate, 0.0, 100.0))
+        {
             return Err(Error::Usage("--layer-decay must be above 0 and at most 1, --head-lr above 0"));
         }
         if self.seeds == 0 || self.seeds > 1_000 {
@@ -191,6 +193,15 @@ impl Options {
             }
         }
         Ok(())
+    }
+
+    /// What the head's learning rate is of the others', with so many outputs.
+    pub(crate) fn head_factor(&self, outputs: usize) -> f32 {
+        /// What a frozen trunk's head learns with too.
+        const MANY_OUTPUTS: f32 = 1e-3;
+        let rate = self.settings().learning_rate;
+        let head = self.head_rate.unwrap_or(if outputs > 2 { MANY_OUTPUTS.max(rate) } else { rate });
+        if rate > 0.0 { head / rate } else { 1.0 }
     }
 
     /// Columns beside texts and labels that are read.

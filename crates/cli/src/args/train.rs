@@ -99,7 +99,7 @@ pub(crate) struct TrainArgs {
     /// The highest learning rate [default: 5e-5; 1e-3 with a frozen trunk; 5e-4 with adapters].
     #[arg(long, value_name = "RATE", help_heading = TRAINING)]
     pub(crate) lr: Option<f32>,
-    /// The learning rate of pooler and classifier [default: as --lr].
+    /// The learning rate of pooler and classifier [default: as --lr; 1e-3 for more than two labels].
     #[arg(long, value_name = "RATE", help_heading = TRAINING)]
     pub(crate) head_lr: Option<f32>,
     /// Multiply the learning rate by this from each layer to the one below it.

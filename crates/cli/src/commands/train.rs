@@ -120,7 +120,7 @@ fn trainer(args: &TrainArgs, options: Options, folder: &Path, name: &str) -> Tra
 
 /// What the arguments mean.
 fn options(args: &TrainArgs, out: &Path) -> Options {
-    let mut options = Options {
+    Options {
         text: args.text.clone(),
         label: args.label.clone(),
         task: args.task,
@@ -137,7 +137,7 @@ fn options(args: &TrainArgs, out: &Path) -> Options {
         pooling: args.pooling.into(),
         epochs: args.epochs,
         learning_rate: args.lr,
-        head_rate: 1.0,
+        head_rate: args.head_lr,
         layer_decay: args.layer_decay,
         batch_size: args.batch_size,
         accumulate: args.accumulate,
@@ -173,11 +173,7 @@ fn options(args: &TrainArgs, out: &Path) -> Options {
             resume: args.resume,
         }),
         record: Value::Null,
-    };
-    if let Some(head) = args.head_lr {
-        options.head_rate = head / options.settings().learning_rate;
     }
-    options
 }
 
 /// The folder for what can be computed again, as the environment says: `$XDG_CACHE_HOME/filbert`, or below the home folder.

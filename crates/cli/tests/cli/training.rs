@@ -182,6 +182,7 @@ fn losses_and_choices_are_taken_or_refused() {
         (vec!["--focal", "2", "--label-smoothing", "0.1"], vec!["focal"]),
         (vec!["--label-smoothing", "1"], vec!["smoothing"]),
         (vec!["--layer-decay", "0"], vec!["--layer-decay"]),
+        (vec!["--head-lr", "0"], vec!["--head-lr"]),
         (vec!["--freeze", "names:*.layer.9.*"], vec!["layer.9", "bert."]),
         (vec!["--freeze", "names:*"], vec!["nothing is left to train"]),
         (vec!["--lora", "9999"], vec!["--lora"]),

@@ -36,7 +36,7 @@ pub(super) fn record(job: &Trainer, setup: &Setup, fitted: &Fitted, (seed, preci
             "task": options.task.to_string(),
             "epochs": settings.epochs,
             "lr": decimal(settings.learning_rate),
-            "head_lr_factor": decimal(options.head_rate),
+            "head_lr": decimal(settings.learning_rate * options.head_factor(setup.classifier.labels.len())),
             "layer_decay": decimal(options.layer_decay),
             "batch_size": settings.batch_size,
             "accumulate": settings.accumulate,

@@ -286,8 +286,9 @@ fn load(job: &Trainer, labels: usize, seed: u64) -> Result<(Network, filbert_mod
     if let Some(lora) = &options.lora {
         network.add_lora(lora, seed)?;
     }
-    if options.layer_decay != 1.0 || options.head_rate != 1.0 {
-        network.scale_rates(options.layer_decay, options.head_rate);
+    let head = options.head_factor(labels);
+    if options.layer_decay != 1.0 || head != 1.0 {
+        network.scale_rates(options.layer_decay, head);
     }
     Ok((network, report))
 }
