@@ -3,6 +3,8 @@
 mod results;
 mod run;
 
+use std::path::Path;
+
 use filbert_eval::curves::{pr_curve, reliability, roc_curve};
 use filbert_eval::operating::Found;
 use filbert_eval::{Inputs, Rule};
@@ -29,10 +31,9 @@ pub(crate) fn page(setup: &Setup, metrics: &Metrics, shown: Option<&Shown<'_>>) 
     let classifier = &setup.classifier;
     let details = &metrics.details;
     let training = &classifier.settings.training;
-    let file = setup.splits.train.source.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let floor = |of: fn(&crate::FloorMetrics) -> Option<&Measure>| metrics.floor.as_ref().and_then(of);
     let mut page = Report {
-        title: file,
+        title: title(&setup.splits.train.source),
         model: training["model"].as_str().unwrap_or_default().to_owned(),
         task: task(classifier),
         floor: "a linear model over character n-grams".to_owned(),
@@ -60,6 +61,17 @@ pub(crate) fn page(setup: &Setup, metrics: &Metrics, shown: Option<&Shown<'_>>) 
         plots(&mut page, classifier, shown)?;
     }
     Ok(page)
+}
+
+/// The file of the training rows; one whose name says nothing, with its folder's.
+fn title(file: &Path) -> String {
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let says_nothing =
+        file.file_stem().is_some_and(|stem| ["train", "data", "rows", "all"].iter().any(|s| stem == *s));
+    match file.parent().map(name) {
+        Some(folder) if says_nothing && !folder.is_empty() => format!("{folder}/{}", name(file)),
+        _ => name(file),
+    }
 }
 
 fn task(classifier: &Classifier) -> Task {
