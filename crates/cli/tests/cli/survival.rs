@@ -118,9 +118,9 @@ fn killed_at_any_moment_it_ends_with_the_same_bits() {
 #[test]
 fn a_signal_leaves_a_checkpoint_and_a_code() {
     let dir = prepared();
-    let settings = ["--epochs", "300", "--checkpoint-every", "1h", "--out", "model"];
+    let settings = ["--epochs", "800", "--checkpoint-every", "1h", "--out", "model"];
     let arguments: Vec<&str> = TRAIN.iter().copied().chain(settings).collect();
-    let whole: Vec<&str> = TRAIN.iter().copied().chain(["--epochs", "300", "--out", "whole", "-q"]).collect();
+    let whole: Vec<&str> = TRAIN.iter().copied().chain(["--epochs", "800", "--out", "whole", "-q"]).collect();
     dir.filbert(&whole).expect(0);
     for (i, signal) in ["INT", "TERM"].into_iter().enumerate() {
         let mut arguments = arguments.clone();
@@ -128,7 +128,7 @@ fn a_signal_leaves_a_checkpoint_and_a_code() {
             arguments.push("--resume");
         }
         let child = start(&dir, &arguments);
-        std::thread::sleep(Duration::from_millis(400));
+        std::thread::sleep(Duration::from_millis(250));
         let kill =
             Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status().unwrap();
         assert!(kill.success());
