@@ -46,7 +46,7 @@ pub use error::Error;
 pub use format::Format;
 pub use hostile::{Hostile, suspicious};
 pub use label_map::{LabelMap, class_counts, positive, rare_class_notes};
-pub use overlap::{Example, Overlap, Overlaps, conflicting, exact_overlap, overlaps};
+pub use overlap::{Example, Overlap, Overlaps, overlaps};
 pub use part::{Part, Place, SHOWN_CHARS};
 pub use read::{Reader, Record};
 pub use report::{

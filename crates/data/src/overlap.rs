@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use crate::near::{MAX_SHINGLES, SHINGLE, SIMILARITY};
 use crate::part::{Digest, Meets, Part, Place, labels_by_text};
-use crate::table::Table;
 
 /// Examples shown of each kind for each pair of parts.
 const EXAMPLES: usize = 3;
@@ -173,29 +172,4 @@ fn examples(from: &Part<'_>, to: &Part<'_>, meets: &[Meets]) -> Vec<Example> {
         }));
     }
     found
-}
-
-/// Rows of `b` whose text (both texts of a pair) also is in `a`.
-pub fn exact_overlap(a: &Table, b: &Table) -> usize {
-    let known: HashSet<_> = a.keys().collect();
-    b.keys().filter(|key| known.contains(key)).count()
-}
-
-/// Rows whose text also occurs with another label or set of labels; 0 without labels and for numbers.
-pub fn conflicting(table: &Table) -> usize {
-    let mut sets = table.label_sets.clone();
-    for set in &mut sets {
-        set.sort_unstable();
-    }
-    let single = table.labels.iter().map(std::slice::from_ref);
-    let labels: Vec<&[String]> = single.chain(sets.iter().map(Vec::as_slice)).collect();
-    let mut known: HashMap<_, Option<&[String]>> = HashMap::new();
-    let rows = || table.keys().zip(&labels);
-    for (key, &label) in rows() {
-        known
-            .entry(key)
-            .and_modify(|known| *known = known.filter(|known| *known == label))
-            .or_insert(Some(label));
-    }
-    rows().filter(|(key, _)| known.get(key) == Some(&None)).count()
 }

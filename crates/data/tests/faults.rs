@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use filbert_data::limits::MAX_RECORD;
-use filbert_data::{Error, Format, LabelMap, ReadOptions, Reader, Table, Value, is_blank};
+use filbert_data::{Error, Format, LabelMap, Part, ReadOptions, Reader, Table, Value, is_blank};
 use tempfile::TempDir;
 
 struct Files(TempDir);
@@ -241,9 +241,10 @@ fn pairs_overlaps_and_conflicts() {
     let files = Files::new();
     let a = files.read("a.csv", "sentence1,sentence2,label\na,b,0\na,c,1\na,b,1\nd,e,1\nd,e,1\n").unwrap();
     assert_eq!(a.pairs.as_deref().unwrap(), ["b", "c", "b", "e", "e"]);
-    assert_eq!(filbert_data::conflicting(&a), 2);
     let b = files.read("b.csv", "sentence1,sentence2,label\nd,e,1\na,e,1\na,b,0\nd,e,0\n").unwrap();
-    assert_eq!(filbert_data::exact_overlap(&a, &b), 3);
+    let shared = filbert_data::overlaps(&[Part::new("a", &a), Part::new("b", &b)]);
+    assert_eq!(shared.pairs[0].conflicting_exact, Some(2));
+    assert_eq!(shared.pairs[2].exact, 3);
 }
 
 #[test]

@@ -126,7 +126,6 @@ fn sets_of_labels_contradict_whatever_their_order() {
     let part = [Part::new("train", &rows)];
     assert_eq!(overlaps(&part).pairs[0].conflicting_exact, Some(2));
     assert_eq!(dedupe(&part[0], None, None, Dedupe::Exact).unwrap().train, [0, 4]);
-    assert_eq!(filbert_data::conflicting(&rows), 2);
     let numbers = table("text,score\nsame,1\nsame,2\n", Task::Regression);
     assert_eq!(overlaps(&[Part::new("train", &numbers)]).pairs[0].conflicting_exact, None);
 }

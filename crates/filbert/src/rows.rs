@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use filbert_data::{
-    Dedupe, Dropped, LabelMap, Overlap, Overlaps, Part, ReadOptions, Split, SplitBy, Table, Task,
+    DataReport, Dedupe, Dropped, LabelMap, Overlap, Part, ReadOptions, Split, SplitBy, Table, Task,
 };
 
 use crate::{Error, Watch};
@@ -20,8 +20,8 @@ pub(crate) struct Splits {
     pub(crate) how: String,
     /// Rows that were left out, where that was asked for.
     pub(crate) dropped: Option<Dropped>,
-    /// What the parts share, after rows were left out.
-    pub(crate) overlaps: Overlaps,
+    /// What the parts are like and what they share, after rows were left out.
+    pub(crate) report: DataReport,
 }
 
 /// The files of a run.
@@ -55,12 +55,12 @@ impl Files {
             Task::Multi { .. } => Some(LabelMap::of_sets(&train.label_sets)?),
             Task::Regression => None,
         };
-        let mut parts = vec![Part::new("train", &train)];
-        parts.extend(valid.as_ref().map(|table| Part::new("valid", table)));
+        let mut parts = vec![Part::new("training", &train)];
+        parts.extend(valid.as_ref().map(|table| Part::new("validation", table)));
         parts.extend(test.as_ref().map(|table| Part::new("test", table)));
-        let overlaps = filbert_data::overlaps(&parts);
+        let report = filbert_data::data_report(&parts);
         drop(parts);
-        let splits = Splits { train, valid, test, labels, how: split, dropped, overlaps };
+        let splits = Splits { train, valid, test, labels, how: split, dropped, report };
         splits.tell(watch)?;
         Ok(splits)
     }
@@ -169,7 +169,8 @@ impl Splits {
                 watch.note(&note);
             }
         }
-        for note in self.overlaps.pairs.iter().filter_map(shared).chain(self.overlaps.notes.iter().cloned()) {
+        let overlaps = &self.report.overlaps;
+        for note in overlaps.pairs.iter().filter_map(shared).chain(overlaps.notes.iter().cloned()) {
             watch.note(&note);
         }
         Ok(())
@@ -177,7 +178,7 @@ impl Splits {
 }
 
 /// What two parts share, in a sentence; none where that is nothing.
-pub(crate) fn shared(overlap: &Overlap) -> Option<String> {
+fn shared(overlap: &Overlap) -> Option<String> {
     let Overlap { from, to, rows, exact, canonical, near, .. } = overlap;
     let domain = overlap.domain.unwrap_or(0);
     if from == to {
@@ -186,23 +187,16 @@ pub(crate) fn shared(overlap: &Overlap) -> Option<String> {
             "{conflicting} {to} rows have a text that also stands there with another label"
         ));
     }
-    let name = |part: &String| match part.as_str() {
-        "train" => "training".to_owned(),
-        "valid" => "validation".to_owned(),
-        other => other.to_owned(),
-    };
     let mut said = Vec::new();
     if *near > 0 {
         said.push(format!(
-            "{near} are also in the {} rows or nearly so ({exact} equal, {canonical} equal but for spelling)",
-            name(from)
-        ));
+            "{near} are also in the {from} rows or nearly so ({exact} equal, {canonical} equal but for spelling)"));
     }
     if domain > 0 {
-        said.push(format!("{domain} are of a registered domain that is in the {} rows too", name(from)));
+        said.push(format!("{domain} are of a registered domain that is in the {from} rows too"));
     }
     if said.is_empty() {
         return None;
     }
-    Some(format!("of {rows} {} rows {}: figures on them flatter the model", name(to), said.join("; ")))
+    Some(format!("of {rows} {to} rows {}: figures on them flatter the model", said.join("; ")))
 }

@@ -100,6 +100,19 @@ pub(crate) struct Position {
     pub(crate) seconds: f64,
 }
 
+impl Position {
+    /// Whether a run with so many updates an epoch is here after `updates` of them: a hash says that a file is whole, not that
+    /// its numbers make sense.
+    fn fits(&self, updates: u64, steps: usize) -> bool {
+        let before = self.epoch.checked_sub(1).and_then(|epochs| epochs.checked_mul(steps));
+        let done = before.and_then(|before| before.checked_add(self.step));
+        self.step <= steps
+            && done.is_some_and(|done| done as u64 == updates)
+            && self.reports.len() + 1 == self.epoch
+            && Duration::try_from_secs_f64(self.seconds).is_ok()
+    }
+}
+
 /// The best weights so far, where they are not those in place.
 pub(crate) type BestWeights = Vec<(ParamId, Vec<f32>)>;
 
@@ -213,14 +226,19 @@ impl Checkpoints {
         out.inner.sync_all()
     }
 
-    /// Puts the newest whole checkpoint's state into `trainer`.
+    /// Puts the newest whole checkpoint's state into `trainer`, of a run with so many updates an epoch.
     pub(crate) fn restore(
         &self,
         trainer: &mut Trainer<'_>,
+        steps: usize,
     ) -> Result<(PathBuf, Position, Option<BestWeights>), CheckpointError> {
         let (path, header, mut file) = newest(&self.folder)?;
         if let Some(what) = difference(&header.identity, &self.identity) {
             return Err(CheckpointError::OtherRun { path, what });
+        }
+        if !header.position.fits(header.updates, steps) {
+            let source = io::Error::new(io::ErrorKind::InvalidData, "its position is none of this run");
+            return Err(CheckpointError::Io { action: "read", path, source });
         }
         let damaged = |source| CheckpointError::Io { action: "read", path: path.clone(), source };
         let state = read_state(&mut file, &header, trainer).map_err(damaged)?;
@@ -399,4 +417,42 @@ fn read_floats(file: &mut impl Read, len: usize) -> io::Result<Vec<f32>> {
     let mut bytes = vec![0; len * size_of::<f32>()];
     file.read_exact(&mut bytes)?;
     Ok(bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{EpochReport, Position};
+
+    #[test]
+    fn a_position_fits_its_updates() {
+        let report = EpochReport {
+            epoch: 1,
+            train_loss: 0.5,
+            valid_loss: None,
+            valid_accuracy: None,
+            valid_chosen: None,
+            best: true,
+            elapsed: std::time::Duration::ZERO,
+        };
+        let at = |epoch, step, reports, seconds| Position {
+            epoch,
+            step,
+            seconds,
+            reports: vec![report; reports],
+            ..Position::default()
+        };
+        assert!(at(1, 0, 0, 0.0).fits(0, 6) && at(2, 6, 1, 3.5).fits(12, 6));
+        for (position, updates) in [
+            (at(0, 0, 0, 0.0), 0),
+            (at(1, 7, 0, 0.0), 7),
+            (at(2, 1, 1, 0.0), 8),
+            (at(2, 1, 0, 0.0), 7),
+            (at(usize::MAX, 1, 0, 0.0), u64::MAX),
+            (at(1, 1, 0, -1.0), 1),
+            (at(1, 1, 0, f64::NAN), 1),
+            (at(1, 1, 0, 1e300), 1),
+        ] {
+            assert!(!position.fits(updates, 6), "{position:?} {updates}");
+        }
+    }
 }

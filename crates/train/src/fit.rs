@@ -92,7 +92,7 @@ pub fn fit(
     let mut position = Position { epoch: 1, ..Position::default() };
     let (mut best, mut resumed_at) = (None, None);
     if let Some(checkpoints) = checkpoints.filter(|c| c.resume) {
-        (_, position, best) = checkpoints.restore(&mut trainer)?;
+        (_, position, best) = checkpoints.restore(&mut trainer, steps)?;
         resumed_at = Some(trainer.optimizer.step_count());
     }
     let before = position.seconds;

@@ -19,6 +19,6 @@ pub use fit::{Fitted, fit};
 pub use infer::{BATCH_TOKENS, logits, threads};
 pub use observer::{EpochReport, Observer, Silent, StepReport};
 pub use rows::{Rows, Targets, Texts};
-pub use select::{Select, accuracy, mean_loss, sigmoid, truth};
+pub use select::{Select, accuracy, mean_loss, truth};
 pub use settings::{Settings, Warmup};
 pub use step::{Input, Part, Trainer};

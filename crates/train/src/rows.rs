@@ -25,16 +25,12 @@ impl Default for Targets {
 
 impl Targets {
     /// The number of rows.
-    pub const fn len(&self) -> usize {
-        match self {
-            Self::Classes(rows) => rows.len(),
-            Self::Sets(rows) => rows.len(),
-            Self::Numbers(rows) => rows.len(),
-        }
+    pub fn len(&self) -> usize {
+        self.as_targets().len()
     }
 
     /// True where there are none.
-    pub const fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 

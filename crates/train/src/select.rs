@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use filbert_eval::multilabel::MultiInputs;
-use filbert_eval::{Inputs, Options, softmax_rows};
+use filbert_eval::{Inputs, Options, sigmoid_rows, softmax_rows};
 
 use crate::{Error, Targets};
 
@@ -143,7 +143,7 @@ fn single(select: Select, outputs: &[f32], classes: &[u32]) -> Result<f64, Error
 fn multi(select: Select, outputs: &[f32], sets: &[Vec<u32>]) -> Result<f64, Error> {
     let names = names(outputs.len() / sets.len().max(1));
     let truth = truth(sets, names.len());
-    let probabilities: Vec<f32> = outputs.iter().map(|&x| sigmoid(x)).collect();
+    let probabilities = sigmoid_rows(outputs, names.len())?;
     let thresholds = vec![0.5; names.len()];
     let inputs =
         MultiInputs { probabilities: &probabilities, truth: &truth, labels: &names, thresholds: &thresholds };
@@ -166,11 +166,6 @@ pub fn truth(sets: &[Vec<u32>], columns: usize) -> Vec<bool> {
         }
     }
     truth
-}
-
-/// 1 / (1 + e^−x), in f64 and rounded once.
-pub fn sigmoid(x: f32) -> f32 {
-    (1.0 / (1.0 + (-f64::from(x)).exp())) as f32
 }
 
 /// The plain mean loss of outputs `[rows, columns]`: cross-entropy, the labels' mean binary cross-entropy, or the squared

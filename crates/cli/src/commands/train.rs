@@ -86,16 +86,15 @@ pub(crate) fn checkpoint_folder(out: &Path) -> PathBuf {
 /// The recorded hash of a model's weights, where the rows it was trained on are still the same.
 fn repeated(model: &Path, args: &TrainArgs) -> Result<String> {
     let filbert = FilbertJson::load(model)?.context("the folder was read before")?;
-    let file = args.data.as_ref().or(args.train.as_ref());
-    let recorded = filbert.training["train"]["sha256"].as_str().unwrap_or_default();
-    if let Some(file) = file {
-        let found = sha256_file(file)?;
-        if found != recorded {
-            bail!(
-                "{}: not the rows that {} was trained on: their hash differs",
-                file.display(),
-                model.display()
-            );
+    let files = [
+        ("train", args.data.as_ref().or(args.train.as_ref())),
+        ("valid", args.valid.as_ref()),
+        ("test", args.test.as_ref()),
+    ];
+    for (part, file) in files {
+        let Some(file) = file else { continue };
+        if sha256_file(file)? != filbert.training[part]["sha256"].as_str().unwrap_or_default() {
+            bail!("{}: not the {part} rows of {}: their hash differs", file.display(), model.display());
         }
     }
     Ok(filbert.files.get(WEIGHTS_FILE).cloned().unwrap_or_default())

@@ -129,6 +129,14 @@ fn source(place: &Path, record: &Value) -> Result<Source> {
     if !record.is_object() {
         bail!("{name}: nothing says which settings the run had; it was not started by `filbert train`");
     }
+    // A model may come from a stranger: what it records may say how to train, not what to write or to replace.
+    let keys = record.as_object().into_iter().flat_map(Map::keys);
+    if let Some(key) = keys
+        .map(|key| key.replace('_', "-"))
+        .find(|key| NOT_SETTINGS.contains(&key.as_str()) || NOT_RECORDED.contains(&key.as_str()))
+    {
+        bail!("{name}: it records {key:?}, which is no setting of training");
+    }
     let table = toml::Table::try_from(record).with_context(|| format!("{name}: settings that are none"))?;
     Ok(Source { name, table })
 }

@@ -218,6 +218,14 @@ fn settings_are_printed_read_and_repeated() {
     assert!(weights(&dir, "model") == weights(&dir, "again"));
     let other = dir.filbert(&["train", "--repeat", "model", "--out", "other", "--seed", "4"]).expect(0);
     assert!(other.stderr.contains("differ"), "{}", other.stderr);
+    let recorded = dir.read("model/filbert.json");
+    dir.write(
+        "model/filbert.json",
+        &recorded.replacen("\"command\": {", "\"command\": {\"force\": true,", 1),
+    );
+    dir.filbert(&["train", "--repeat", "model", "--out", "third"])
+        .expect_error(2, &["filbert.json", "force"]);
+    dir.write("model/filbert.json", &recorded);
     dir.rows("rows.csv", 100);
     dir.filbert(&["train", "--repeat", "model", "--out", "third"])
         .expect_error(1, &["rows.csv", "hash differs"]);

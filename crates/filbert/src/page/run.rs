@@ -1,8 +1,8 @@
 //! The run itself as the page takes it: rows, epochs, settings, time and machine.
 
-use filbert_data::{LabelMap, Overlap, Part, Table, data_report};
+use filbert_data::{DataReport, Overlap, PartReport};
 use filbert_report::input::{ClassCount, Cost, Data, Epoch, Fact, Facts, Split, Stage, Suspect, Training};
-use filbert_train::{Rows, Targets};
+use filbert_train::Rows;
 use serde_json::Value;
 
 use crate::Metrics;
@@ -11,16 +11,9 @@ use crate::pipeline::Setup;
 /// The rows, what they share, and which look wrong.
 pub(super) fn data(setup: &Setup, metrics: &Metrics) -> Data {
     let splits = &setup.splits;
-    let tables = [
-        ("train", Some(&splits.train), Some(&setup.train)),
-        ("validation", splits.valid.as_ref(), setup.valid.as_ref()),
-        ("test", splits.test.as_ref(), setup.test.as_ref()),
-    ];
-    let parts: Vec<Part<'_>> =
-        tables.iter().filter_map(|(name, table, _)| table.map(|table| Part::new(name, table))).collect();
-    let report = data_report(&parts);
-    let labels = splits.labels.as_ref().map_or(&[][..], LabelMap::names);
-    let mut notes = splits.overlaps.notes.clone();
+    let report = &splits.report;
+    let rows = [Some(&setup.train), setup.valid.as_ref(), setup.test.as_ref()];
+    let mut notes = report.overlaps.notes.clone();
     if metrics.rows.test == 0 {
         notes.push("there were no test rows: the figures are of the rows that chose the epoch".to_owned());
     }
@@ -32,9 +25,11 @@ pub(super) fn data(setup: &Setup, metrics: &Metrics) -> Data {
         ));
     }
     Data {
-        splits: tables
-            .into_iter()
-            .filter_map(|(name, table, rows)| split(name, table?, rows?, labels))
+        splits: report
+            .parts
+            .iter()
+            .zip(rows.into_iter().flatten())
+            .map(|(part, rows)| split(part, report, rows))
             .collect(),
         overlaps: report.overlaps.pairs.iter().map(overlap).collect(),
         split_method: splits.how.clone(),
@@ -53,28 +48,21 @@ pub(super) fn data(setup: &Setup, metrics: &Metrics) -> Data {
     }
 }
 
-fn split(name: &str, table: &Table, rows: &Rows, labels: &[String]) -> Option<Split> {
-    let mut counts = vec![0u64; labels.len()];
-    match &rows.targets {
-        Targets::Classes(classes) => classes.iter().for_each(|&c| counts[c as usize] += 1),
-        Targets::Sets(sets) => sets.iter().flatten().for_each(|&l| counts[l as usize] += 1),
-        Targets::Numbers(_) => {}
-    }
-    Some(Split {
-        name: name.to_owned(),
-        file: table.source.file_name()?.to_string_lossy().into_owned(),
-        sha256: table.sha256.clone(),
-        rows: table.len() as u64,
-        classes: labels
-            .iter()
-            .zip(counts)
-            .map(|(label, rows)| ClassCount { label: label.clone(), rows })
-            .collect(),
+fn split(part: &PartReport, report: &DataReport, rows: &Rows) -> Split {
+    let itself = report.overlaps.pairs.iter().find(|pair| pair.from == part.name && pair.to == part.name);
+    let classes = part.classes.iter().flatten();
+    Split {
+        name: part.name.clone(),
+        file: part.file.rsplit(['/', '\\']).next().unwrap_or_default().to_owned(),
+        sha256: part.sha256.clone(),
+        rows: part.rows as u64,
+        classes: classes.map(|c| ClassCount { label: c.label.clone(), rows: c.rows as u64 }).collect(),
         truncated: Some(rows.texts.truncated() as u64),
-        blank: Some(table.blank as u64),
-        conflicting: Some(filbert_data::conflicting(table) as u64),
+        blank: Some(part.blank as u64),
+        conflicting: itself.and_then(|pair| pair.conflicting_exact).map(|n| n as u64),
+        // Counted by kind only; the suspicious rows name them.
         hostile: None,
-    })
+    }
 }
 
 fn overlap(o: &Overlap) -> filbert_report::input::Overlap {

@@ -73,7 +73,7 @@ pub(crate) fn run(job: &Trainer, watch: &mut dyn Watch) -> Result<Trained, Error
     }
     setup.classifier.network = network;
 
-    // 3. Measuring, in f32 as `predict` and `eval` compute. Nothing before this looked at how the model answers the test rows.
+    // 3. Measuring, in f32 as `predict` and `eval` compute. No choice so far looked at how a model answers the test rows.
     let fitted_decision = setup.decide(options, &mut watch)?;
     let valid = setup.measure(setup.valid.as_ref(), "validation", &mut watch)?;
     let test = setup.measure(setup.test.as_ref(), "test", &mut watch)?;
@@ -96,7 +96,7 @@ pub(crate) fn run(job: &Trainer, watch: &mut dyn Watch) -> Result<Trained, Error
         floor: floor.as_ref().map(|floor| floor.metrics.clone()),
         details,
         decision: fitted_decision,
-        data: json!({"overlaps": setup.splits.overlaps, "dropped": setup.splits.dropped}),
+        data: json!({"overlaps": setup.splits.report.overlaps, "dropped": setup.splits.dropped}),
         seeds,
         timing: Timing {
             train_seconds: fitted.seconds,

@@ -3,7 +3,7 @@
 use filbert_data::{ReadOptions, Table};
 use filbert_engine::Context;
 use filbert_eval::fit::{Fitted, Wanted, fit_multi_label, fit_single_label};
-use filbert_model::folder::{FilbertJson, Folder};
+use filbert_model::folder::{FilbertJson, Folder, hex};
 use filbert_model::{HeadSource, Network, ProblemType};
 use filbert_train::{Rows, Settings, Targets};
 use serde_json::{Value, json};
@@ -270,10 +270,6 @@ fn fit(classifier: &Classifier, logits: &[f32], targets: &Targets, wanted: &Want
             fit_single_label(logits, &classes, labels, positive, wanted)?
         }
     })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    filbert_model::folder::hex(bytes)
 }
 
 /// Reads the encoder and pooler; the head is new, for so many labels.
