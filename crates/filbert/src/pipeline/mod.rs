@@ -55,10 +55,10 @@ pub(crate) fn run(job: &Trainer, watch: &mut dyn Watch) -> Result<Trained, Error
         } else {
             format!("training, seed {seed}")
         });
-        let (run_context, run) = train(job, &mut setup, seed, &mut watch)?;
+        let (run_context, mut run) = train(job, &mut setup, seed, &mut watch)?;
         context = run_context;
         if options.seeds > 1 {
-            seeds.push(measure_seed(&mut setup, &run, &mut watch)?);
+            seeds.push(measure_seed(&mut setup, &mut run, &mut watch)?);
         }
         let figure = |run: &Seeded| run.fitted.best_figure();
         if best.as_ref().is_none_or(|best| options.select.is_better(figure(&run), figure(best))) {
@@ -74,9 +74,12 @@ pub(crate) fn run(job: &Trainer, watch: &mut dyn Watch) -> Result<Trained, Error
     setup.classifier.network = network;
 
     // 3. Measuring, in f32 as `predict` and `eval` compute. No choice so far looked at how a model answers the test rows.
-    let fitted_decision = setup.decide(options, &mut watch)?;
-    let valid = setup.measure(setup.valid.as_ref(), "validation", &mut watch)?;
-    let test = setup.measure(setup.test.as_ref(), "test", &mut watch)?;
+    let valid_logits = setup.logits(setup.valid.as_ref(), "validation", &mut watch)?;
+    let test_logits = setup.logits(setup.test.as_ref(), "test", &mut watch)?;
+    let fitted_decision = setup.decide(options, valid_logits.as_deref(), &mut watch)?;
+    watch.stage("measuring");
+    let valid = setup.measure(setup.valid.as_ref(), valid_logits)?;
+    let test = setup.measure(setup.test.as_ref(), test_logits)?;
     let floor = crate::floor::measure(&setup, options, &mut watch)?;
     let split = if test.is_some() { "test" } else { "validation" };
     let details = match shown(&setup, options, valid.as_ref(), test.as_ref(), floor.as_ref()) {
@@ -198,14 +201,15 @@ fn train(
 }
 
 /// What one of several seeds made of validation and test rows.
-fn measure_seed(setup: &mut Setup, run: &Seeded, watch: &mut Recorder<'_>) -> Result<SeedMetrics, Error> {
-    let kept = std::mem::replace(&mut setup.classifier.network, run.network.clone());
+fn measure_seed(setup: &mut Setup, run: &mut Seeded, watch: &mut Recorder<'_>) -> Result<SeedMetrics, Error> {
+    std::mem::swap(&mut setup.classifier.network, &mut run.network);
     let values = |measured: Option<(Measure, _)>| {
         measured.map(|(m, _): (Measure, Vec<f32>)| m.values().into_iter().collect())
     };
-    let valid = setup.measure(setup.valid.as_ref(), "validation", watch)?;
-    let test = setup.measure(setup.test.as_ref(), "test", watch)?;
-    setup.classifier.network = kept;
+    let valid =
+        setup.measure(setup.valid.as_ref(), setup.logits(setup.valid.as_ref(), "validation", watch)?)?;
+    let test = setup.measure(setup.test.as_ref(), setup.logits(setup.test.as_ref(), "test", watch)?)?;
+    std::mem::swap(&mut setup.classifier.network, &mut run.network);
     Ok(SeedMetrics {
         seed: run.seed,
         best_epoch: run.fitted.best_epoch,

@@ -166,10 +166,11 @@ impl Setup {
         }
     }
 
-    /// Fits temperature, thresholds and the unsure rule on the validation rows and gives them to the classifier.
+    /// Fits temperature, thresholds and the unsure rule to the validation rows' logits and gives them to the classifier.
     pub(super) fn decide(
         &mut self,
         options: &Options,
+        logits: Option<&[f32]>,
         watch: &mut dyn Watch,
     ) -> Result<Option<Fitted>, Error> {
         let enough = self.valid.as_ref().is_some_and(|rows| rows.len() >= MIN_CALIBRATION_ROWS);
@@ -182,7 +183,7 @@ impl Setup {
             return Ok(None);
         }
         let asked = options.target.is_some() || options.unsure.is_some();
-        let Some(valid) = self.valid.as_ref().filter(|rows| !rows.is_empty()) else {
+        let (Some(valid), Some(logits)) = (&self.valid, logits) else {
             return Err(Error::Usage(
                 "--target and --unsure are fitted on validation rows, and there are none",
             ));
@@ -195,13 +196,12 @@ impl Setup {
         }
         watch.stage("fitting temperature and thresholds on the validation rows");
         let classifier = &self.classifier;
-        let logits = classifier.logits(&valid.texts, &mut |_| ())?;
-        let mut fitted = fit(classifier, &logits, &valid.targets, &wanted)?;
+        let mut fitted = fit(classifier, logits, &valid.targets, &wanted)?;
         if fitted.temperature.is_some_and(|t| t.at_bound) {
             watch.note(
                 "no temperature: the validation rows cannot tell how sure the model should be, it answers all of them right",
             );
-            fitted = fit(classifier, &logits, &valid.targets, &Wanted { temperature: false, ..wanted })?;
+            fitted = fit(classifier, logits, &valid.targets, &Wanted { temperature: false, ..wanted })?;
         }
         for note in &fitted.notes {
             watch.note(note);
@@ -210,17 +210,27 @@ impl Setup {
         Ok(Some(fitted))
     }
 
-    /// Measures the classifier on rows.
-    pub(super) fn measure(
+    /// The classifier's logits of rows.
+    pub(super) fn logits(
         &self,
         rows: Option<&Rows>,
         name: &str,
         watch: &mut dyn Watch,
-    ) -> Result<Option<(Measure, Vec<f32>)>, Error> {
+    ) -> Result<Option<Vec<f32>>, Error> {
         let Some(rows) = rows else { return Ok(None) };
-        watch.stage(&format!("measuring on the {name} rows"));
+        watch.stage(&format!("classifying the {name} rows"));
         let total = rows.texts.encodings.len();
-        let outputs = self.classifier.probabilities(&rows.texts, &mut |n| watch.rows(n, total))?;
+        self.classifier.logits(&rows.texts, &mut |n| watch.rows(n, total)).map(Some)
+    }
+
+    /// Measures what logits mean to the classifier; the measure comes with its probabilities.
+    pub(super) fn measure(
+        &self,
+        rows: Option<&Rows>,
+        logits: Option<Vec<f32>>,
+    ) -> Result<Option<(Measure, Vec<f32>)>, Error> {
+        let (Some(rows), Some(logits)) = (rows, logits) else { return Ok(None) };
+        let outputs = self.classifier.to_probabilities(logits)?;
         let measure = self.classifier.measure(&outputs, &rows.targets, self.seed)?;
         Ok(Some((measure, outputs)))
     }
