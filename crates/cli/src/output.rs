@@ -75,20 +75,27 @@ pub(crate) fn measure(title: &str, measure: &Measure) -> String {
     }
 }
 
+/// Named figures with their intervals, a line each; those that are not defined are left out.
+pub(crate) fn figures(out: &mut String, figures: &[(&str, Option<&Estimate>)]) {
+    for (name, e) in figures.iter().filter_map(|(name, e)| Some((name, (*e)?))) {
+        let _ = writeln!(out, "  {name:<18}{}", estimate(e));
+    }
+}
+
 fn regression(title: &str, report: &RegressionReport) -> String {
     let m = &report.metrics;
     let mut out = format!("{title}, {} rows, 95 % intervals\n", report.rows);
-    let mut line = |name: &str, e: Option<&Estimate>| {
-        if let Some(e) = e {
-            let _ = writeln!(out, "  {name:<18}{}", estimate(e));
-        }
-    };
-    line("mean abs. error", Some(&m.mae));
-    line("RMSE", Some(&m.rmse));
-    line("R2", m.r2.as_ref());
-    line("Pearson", m.pearson.as_ref());
-    line("Spearman", m.spearman.as_ref());
-    line("largest error", Some(&m.max_error));
+    figures(
+        &mut out,
+        &[
+            ("mean abs. error", Some(&m.mae)),
+            ("RMSE", Some(&m.rmse)),
+            ("R2", m.r2.as_ref()),
+            ("Pearson", m.pearson.as_ref()),
+            ("Spearman", m.spearman.as_ref()),
+            ("largest error", Some(&m.max_error)),
+        ],
+    );
     for note in &report.notes {
         let _ = writeln!(out, "  note: {}", shown(note, 300));
     }
@@ -99,18 +106,18 @@ fn multi_label(title: &str, report: &MultiReport) -> String {
     let m = &report.metrics;
     let mut out =
         format!("{title}, {} rows, {} labels, 95 % intervals\n", report.rows, report.per_label.len());
-    let mut line = |name: &str, e: Option<&Estimate>| {
-        if let Some(e) = e {
-            let _ = writeln!(out, "  {name:<18}{}", estimate(e));
-        }
-    };
-    line("micro F1", Some(&m.micro_f1));
-    line("macro F1", Some(&m.macro_f1));
-    line("weighted F1", Some(&m.weighted_f1));
-    line("subset accuracy", Some(&m.subset_accuracy));
-    line("Hamming loss", Some(&m.hamming_loss));
-    line("macro AUC", m.auc.as_ref());
-    line("mean avg precision", m.mean_average_precision.as_ref());
+    figures(
+        &mut out,
+        &[
+            ("micro F1", Some(&m.micro_f1)),
+            ("macro F1", Some(&m.macro_f1)),
+            ("weighted F1", Some(&m.weighted_f1)),
+            ("subset accuracy", Some(&m.subset_accuracy)),
+            ("Hamming loss", Some(&m.hamming_loss)),
+            ("macro AUC", m.auc.as_ref()),
+            ("mean avg precision", m.mean_average_precision.as_ref()),
+        ],
+    );
     for note in &report.notes {
         let _ = writeln!(out, "  note: {}", shown(note, 300));
     }
@@ -125,20 +132,20 @@ pub(crate) fn report(title: &str, report: &Report) -> String {
         let _ = write!(out, "; positive: {}", shown(positive, 40));
     }
     out.push('\n');
-    let mut line = |name: &str, e: Option<&Estimate>| {
-        if let Some(e) = e {
-            let _ = writeln!(out, "  {name:<18}{}", estimate(e));
-        }
-    };
-    line("accuracy", Some(&m.accuracy));
-    line("AUC", m.auc.as_ref());
-    line("macro F1", Some(&m.macro_f1));
-    line("balanced accuracy", Some(&m.balanced_accuracy));
-    line("MCC", Some(&m.mcc));
-    line("PR AUC", m.pr_auc.as_ref());
-    line("log loss", Some(&m.log_loss));
-    line("Brier score", Some(&m.brier));
-    line("ECE", Some(&m.ece));
+    figures(
+        &mut out,
+        &[
+            ("accuracy", Some(&m.accuracy)),
+            ("AUC", m.auc.as_ref()),
+            ("macro F1", Some(&m.macro_f1)),
+            ("balanced accuracy", Some(&m.balanced_accuracy)),
+            ("MCC", Some(&m.mcc)),
+            ("PR AUC", m.pr_auc.as_ref()),
+            ("log loss", Some(&m.log_loss)),
+            ("Brier score", Some(&m.brier)),
+            ("ECE", Some(&m.ece)),
+        ],
+    );
     if let Some(confusion) = report.confusion.as_ref().filter(|c| c.labels.len() <= MAX_SHOWN_LABELS) {
         let names: Vec<String> = confusion.labels.iter().map(|l| shown(l, 16)).collect();
         let width = names.iter().map(|n| n.chars().count()).max().unwrap_or(0).max(7);

@@ -8,7 +8,7 @@ use filbert_train::{EpochReport, Observer, StepReport};
 pub trait Watch {
     /// Something the user should know, one sentence.
     fn note(&mut self, _text: &str) {}
-    /// What is being done now, such as `measuring on the test rows`.
+    /// What is being done now, such as `classifying the test rows`.
     fn stage(&mut self, _text: &str) {}
     /// So many of so many rows of the current stage are done; of 0 where nobody knows how many there are.
     fn rows(&mut self, _done: usize, _all: usize) {}

@@ -81,7 +81,7 @@ pub enum Error {
 /// Where an interrupted run can go on.
 fn kept(checkpoint: Option<&std::path::Path>) -> String {
     match checkpoint {
-        Some(path) => format!("{} holds everything: the same command with --resume goes on", path.display()),
+        Some(path) => format!("{} is whole: the same command with --resume goes on from it", path.display()),
         None => "nothing was saved".to_owned(),
     }
 }

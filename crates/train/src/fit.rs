@@ -90,9 +90,11 @@ pub fn fit(
     let reused_trunk = matches!(&source.from, From::Features(features) if features.reused);
     let mut trainer = Trainer::new(network, context, settings, train.len());
     let mut position = Position { epoch: 1, ..Position::default() };
-    let (mut best, mut resumed_at) = (None, None);
+    let (mut best, mut kept, mut resumed_at) = (None, None, None);
     if let Some(checkpoints) = checkpoints.filter(|c| c.resume) {
-        (_, position, best) = checkpoints.restore(&mut trainer, steps)?;
+        let path;
+        (path, position, best) = checkpoints.restore(&mut trainer, steps)?;
+        kept = Some(path);
         resumed_at = Some(trainer.optimizer.step_count());
     }
     let before = position.seconds;
@@ -106,6 +108,7 @@ pub fn fit(
         start,
         before,
         last,
+        kept,
         position,
         best,
     };
@@ -144,6 +147,8 @@ struct Loop<'a> {
     before: f64,
     /// When the last checkpoint was written, and after how many updates.
     last: (Instant, u64),
+    /// The newest checkpoint.
+    kept: Option<PathBuf>,
     position: Position,
     /// The best weights so far, where they are not those in place.
     best: Option<BestWeights>,
@@ -267,24 +272,25 @@ impl Loop<'_> {
 
     /// The error of a run that was asked to stop, with its checkpoint.
     fn interrupted(&mut self, trainer: &Trainer<'_>, observer: &mut dyn Observer) -> Error {
-        let checkpoint = self.write(trainer, observer);
-        Error::Interrupted { checkpoint, step: self.position.step, epoch: self.position.epoch }
+        self.write(trainer, observer);
+        Error::Interrupted {
+            checkpoint: self.kept.clone(),
+            step: self.position.step,
+            epoch: self.position.epoch,
+        }
     }
 
     /// Writes a checkpoint, where they are kept. A failure is told, and the one before stays.
-    fn write(&mut self, trainer: &Trainer<'_>, observer: &mut dyn Observer) -> Option<PathBuf> {
-        let checkpoints = self.checkpoints?;
+    fn write(&mut self, trainer: &Trainer<'_>, observer: &mut dyn Observer) {
+        let Some(checkpoints) = self.checkpoints else { return };
         self.last = (Instant::now(), trainer.optimizer.step_count());
         self.position.seconds = self.seconds();
         match checkpoints.write(trainer, &self.position, self.best.as_ref()) {
             Ok(path) => {
                 observer.checkpoint(Ok(&path));
-                Some(path)
+                self.kept = Some(path);
             }
-            Err(error) => {
-                observer.checkpoint(Err(&error.to_string()));
-                None
-            }
+            Err(error) => observer.checkpoint(Err(&error.to_string())),
         }
     }
 }

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use parse::{parse_count, parse_data, parse_kernels, parse_threads};
+pub(crate) use parse::parse_data;
+use parse::{parse_count, parse_kernels, parse_threads};
 pub(crate) use train::TrainArgs;
 
 /// Fine-tunes BERT-family encoders for text classification, measures them honestly and uses them.

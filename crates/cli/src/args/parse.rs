@@ -48,7 +48,7 @@ pub(super) fn parse_eval<T: std::str::FromStr<Err = filbert_eval::Error>>(text: 
 }
 
 /// Whatever the data's own parsers read.
-pub(super) fn parse_data<T: std::str::FromStr<Err = filbert_data::Error>>(text: &str) -> Result<T, String> {
+pub(crate) fn parse_data<T: std::str::FromStr<Err = filbert_data::Error>>(text: &str) -> Result<T, String> {
     text.parse().map_err(|e: filbert_data::Error| e.to_string())
 }
 

@@ -14,7 +14,7 @@ use filbert_data::{
 use serde_json::json;
 
 use super::resolve;
-use crate::args::Common;
+use crate::args::{Common, parse_data};
 use crate::output;
 use crate::progress::Progress;
 
@@ -29,10 +29,10 @@ pub(crate) struct DataArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["train", "valid", "test"], required_unless_present = "train")]
     data: Option<PathBuf>,
     /// Split --data in two parts (train/validation) or three (with test) [with --split-by: 70/15/15].
-    #[arg(long, value_name = "PARTS", value_parser = parse::<SplitSpec>, requires = "data")]
+    #[arg(long, value_name = "PARTS", value_parser = parse_data::<SplitSpec>, requires = "data")]
     split: Option<SplitSpec>,
     /// How --data is split: stratified, domain, group:COLUMN or time:COLUMN [default: stratified].
-    #[arg(long, value_name = "HOW", value_parser = parse::<SplitBy>, requires = "data")]
+    #[arg(long, value_name = "HOW", value_parser = parse_data::<SplitBy>, requires = "data")]
     split_by: Option<SplitBy>,
     /// The random choices of a split follow from it.
     #[arg(long, default_value_t = 0, value_name = "N")]
@@ -53,11 +53,11 @@ pub(crate) struct DataArgs {
     #[arg(long, value_name = "COL")]
     label: Option<String>,
     /// What the labels are: single, multi-label, multi-label:SEPARATOR (| by default) or regression.
-    #[arg(long, default_value = "single", value_name = "TASK", value_parser = parse::<Task>)]
+    #[arg(long, default_value = "single", value_name = "TASK", value_parser = parse_data::<Task>)]
     task: Task,
     /// Leave out training and validation rows that later parts share, repeats, and contradictions: off, exact,
     /// canonical, near or domain.
-    #[arg(long, default_value = "off", value_name = "HOW", value_parser = parse::<Dedupe>)]
+    #[arg(long, default_value = "off", value_name = "HOW", value_parser = parse_data::<Dedupe>)]
     dedupe: Dedupe,
     /// The folder to write the parts to, each as CSV with all columns of its file, cells as they are.
     #[arg(long, short, value_name = "DIR")]
@@ -71,10 +71,6 @@ pub(crate) struct DataArgs {
     /// The longest row in tokens [default: what the model was trained with, else 128].
     #[arg(long, value_name = "TOKENS", requires = "model")]
     max_length: Option<usize>,
-}
-
-fn parse<T: std::str::FromStr<Err = Error>>(text: &str) -> Result<T, String> {
-    text.parse().map_err(|error: Error| error.to_string())
 }
 
 /// A part: its rows among those of the file it comes from.
@@ -211,7 +207,8 @@ fn read(args: &DataArgs, progress: &mut Progress) -> Result<(Vec<Table>, Vec<Pie
         let piece = Piece::whole("data", 0, &table);
         return Ok((vec![table], vec![piece]));
     }
-    let spec = args.split.map_or_else(|| parse::<SplitSpec>("70/15/15"), Ok).map_err(anyhow::Error::msg)?;
+    let spec =
+        args.split.map_or_else(|| parse_data::<SplitSpec>("70/15/15"), Ok).map_err(anyhow::Error::msg)?;
     let split = split_by(&table, spec, &by, args.seed)?;
     for note in &split.notes {
         progress.note(note);

@@ -51,26 +51,30 @@ fn floor(metrics: &Metrics) -> String {
         _ => return String::new(),
     };
     let mut out = format!("the floor, a linear model over character n-grams, {name} rows\n");
-    let mut line = |name: &str, e: Option<&filbert_eval::Estimate>| {
-        if let Some(e) = e {
-            let _ = writeln!(out, "  {name:<18}{}", output::estimate(e));
-        }
-    };
     let worse = match (ours, theirs) {
         (Measure::Single(ours), Measure::Single(theirs)) => {
-            line("accuracy", Some(&theirs.metrics.accuracy));
-            line("AUC", theirs.metrics.auc.as_ref());
+            output::figures(
+                &mut out,
+                &[("accuracy", Some(&theirs.metrics.accuracy)), ("AUC", theirs.metrics.auc.as_ref())],
+            );
             ours.metrics.accuracy.value <= theirs.metrics.accuracy.value
         }
         (Measure::Multi(ours), Measure::Multi(theirs)) => {
-            line("micro F1", Some(&theirs.metrics.micro_f1));
-            line("macro F1", Some(&theirs.metrics.macro_f1));
-            line("macro AUC", theirs.metrics.auc.as_ref());
+            output::figures(
+                &mut out,
+                &[
+                    ("micro F1", Some(&theirs.metrics.micro_f1)),
+                    ("macro F1", Some(&theirs.metrics.macro_f1)),
+                    ("macro AUC", theirs.metrics.auc.as_ref()),
+                ],
+            );
             ours.metrics.micro_f1.value <= theirs.metrics.micro_f1.value
         }
         (Measure::Regression(ours), Measure::Regression(theirs)) => {
-            line("mean abs. error", Some(&theirs.metrics.mae));
-            line("RMSE", Some(&theirs.metrics.rmse));
+            output::figures(
+                &mut out,
+                &[("mean abs. error", Some(&theirs.metrics.mae)), ("RMSE", Some(&theirs.metrics.rmse))],
+            );
             ours.metrics.mae.value >= theirs.metrics.mae.value
         }
         _ => false,
