@@ -23,6 +23,7 @@ mod parallel;
 mod peak;
 mod precision;
 mod product;
+mod quantized;
 mod reduce;
 pub mod reference;
 mod scratch;
@@ -44,9 +45,10 @@ pub use loss::{
 };
 pub use norm::{NormShape, norm_backward, norm_forward};
 pub use parallel::{CHUNK_ROWS, threads};
-pub use peak::multiply_adds;
-pub use precision::{Bf16, Precision};
+pub use peak::{multiply_adds, multiply_adds_int8};
+pub use precision::{Bf16, Int8, Precision};
 pub use product::Packed;
+pub use quantized::{MAX_INPUTS, PackedInt8, QuantizedRows, linear_int8, quantize_rows};
 pub use reduce::{add_assign, sum_of_squares, sum_rows};
 pub use team::together;
 

@@ -71,6 +71,85 @@ impl Bf16 {
     }
 }
 
+/// A processor's way to multiply int8 matrices. All ways give the same sums, to the bit. A value exists only where the processor
+/// has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Int8(pub(crate) Unit8);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Unit8 {
+    Portable,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    /// `vpdpbusd` on 256 bits.
+    #[cfg(target_arch = "x86_64")]
+    AvxVnni,
+    /// `vpdpbusd` on 512 bits.
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    /// `tdpbusd`.
+    #[cfg(target_arch = "x86_64")]
+    Amx,
+}
+
+impl Int8 {
+    /// The fastest way this processor has, as far as [`Isa::detect`] goes.
+    pub fn detect() -> Self {
+        let (isa, best) = (Isa::detect(), Isa::available().last() == Some(&Isa::detect()));
+        let fits = |kind: &Self| match kind.0 {
+            Unit8::Portable => true,
+            #[cfg(target_arch = "x86_64")]
+            Unit8::Avx2 => isa.level() != crate::isa::Level::Portable,
+            #[cfg(target_arch = "x86_64")]
+            _ => best,
+        };
+        let _ = (isa, best);
+        Self::available().into_iter().rfind(fits).unwrap_or(Self(Unit8::Portable))
+    }
+
+    /// Every way this processor has, slowest first.
+    pub fn available() -> Vec<Self> {
+        #[cfg_attr(not(target_arch = "x86_64"), allow(unused_mut))]
+        let mut all = vec![Self(Unit8::Portable)];
+        #[cfg(target_arch = "x86_64")]
+        for isa in Isa::available() {
+            match isa.level() {
+                crate::isa::Level::Portable => {}
+                crate::isa::Level::Avx2 => {
+                    all.push(Self(Unit8::Avx2));
+                    if is_x86_feature_detected!("avxvnni") {
+                        all.push(Self(Unit8::AvxVnni));
+                    }
+                }
+                crate::isa::Level::Avx512 => {
+                    if is_x86_feature_detected!("avx512vnni") {
+                        all.push(Self(Unit8::Avx512));
+                        if amx::is_available_int8() {
+                            all.push(Self(Unit8::Amx));
+                        }
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    /// The name as it is printed: `portable`, `avx2`, `avxvnni`, `avx512vnni` or `amx`.
+    pub const fn name(self) -> &'static str {
+        match self.0 {
+            Unit8::Portable => "portable",
+            #[cfg(target_arch = "x86_64")]
+            Unit8::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Unit8::AvxVnni => "avxvnni",
+            #[cfg(target_arch = "x86_64")]
+            Unit8::Avx512 => "avx512vnni",
+            #[cfg(target_arch = "x86_64")]
+            Unit8::Amx => "amx",
+        }
+    }
+}
+
 #[cfg(target_arch = "x86_64")]
 fn is_intel() -> bool {
     // Leaf 0 spells the vendor in EBX, EDX, ECX; "Genu" is Intel's first word.

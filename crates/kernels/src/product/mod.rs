@@ -1,4 +1,5 @@
-//! Matrix products c = a · b of f32 matrices, computed in f32 or, rounded while they are packed, in bfloat16 with sums in f32.
+//! Matrix products c = a · b of f32 matrices, computed in f32 or, rounded while they are packed, in bfloat16 with sums in f32;
+//! and of int8 matrices with sums in 32-bit integers.
 //!
 //! The right side is packed into strips of 16 columns (see [`packed`]), the left side too where its rows do not lie along
 //! the depth or are to be rounded. Weights change with every step of training, so packing is part of every product and
@@ -12,6 +13,7 @@
 pub(crate) mod amx;
 mod avx512;
 mod float;
+mod int8;
 mod pack;
 mod packed;
 mod store;
@@ -20,10 +22,11 @@ use std::ops::Range;
 
 use crate::isa::Isa;
 use crate::parallel::{Shared, tasks_unless};
-use crate::precision::{Bf16, Precision, Unit};
+use crate::precision::{Bf16, Int8, Precision, Unit, Unit8};
+pub(crate) use int8::{Rows8, pack_bytes};
 pub(crate) use pack::{Source, Work, pack};
 pub use packed::Packed;
-pub(crate) use packed::{Form, Spare, release_memory};
+pub(crate) use packed::{Form, Format, Spare, release_memory};
 use packed::{LINES, SIDE, Tiles};
 
 /// How elements are multiplied.
@@ -31,6 +34,8 @@ use packed::{LINES, SIDE, Tiles};
 pub(crate) enum Kernel {
     F32(Isa),
     Bf16(Isa, Bf16),
+    /// An unsigned left side, a signed right one. c holds integers until they are finished.
+    Int8(Isa, Int8),
 }
 
 impl Kernel {
@@ -42,7 +47,7 @@ impl Kernel {
     }
 
     pub(crate) const fn isa(self) -> Isa {
-        let (Self::F32(isa) | Self::Bf16(isa, _)) = self;
+        let (Self::F32(isa) | Self::Bf16(isa, _) | Self::Int8(isa, _)) = self;
         isa
     }
 
@@ -50,18 +55,27 @@ impl Kernel {
         matches!(self, Self::Bf16(..))
     }
 
+    pub(crate) const fn format(self) -> Format {
+        match self {
+            Self::F32(_) => Format::F32,
+            Self::Bf16(..) => Format::Bf16,
+            Self::Int8(..) => Format::Int8,
+        }
+    }
+
     /// The depth of one piece: so much of a strip is used while it is in a cache.
     const fn depth_piece(self) -> usize {
         match self {
             Self::F32(_) => 384,
             Self::Bf16(..) => 1_024,
+            Self::Int8(..) => 2_048,
         }
     }
 
     /// Strips that are multiplied at a time.
     const fn strips(self) -> usize {
         match self {
-            Self::Bf16(_, Bf16(Unit::Amx)) => 2,
+            Self::Bf16(_, Bf16(Unit::Amx)) | Self::Int8(_, Int8(Unit8::Amx)) => 2,
             _ => 3,
         }
     }
@@ -104,9 +118,11 @@ pub(crate) fn product(
     assert_eq!(c.len(), m * n);
     assert!(b.holds(kernel, n, k, Form::Pair));
     match a {
-        Left::Rows(data, row) => assert!(!kernel.is_bf16() && (m == 0 || data.len() >= (m - 1) * row + k)),
+        Left::Rows(data, row) => {
+            assert!(kernel.format() == Format::F32 && (m == 0 || data.len() >= (m - 1) * row + k));
+        }
         Left::Columns(data, depth) => {
-            assert!(!kernel.is_bf16() && (k == 0 || data.len() >= (k - 1) * depth + m));
+            assert!(kernel.format() == Format::F32 && (k == 0 || data.len() >= (k - 1) * depth + m));
         }
         Left::Packed(a) => assert!(a.holds(kernel, m, k, Form::Row)),
     }
@@ -142,7 +158,7 @@ fn blocks(kernel: Kernel, m: usize, n: usize, k: usize) -> (usize, usize) {
     let rows = if m > 1_024 { 8 * SIDE } else { 4 * SIDE };
     let unit = kernel.strips();
     let strip =
-        packed::strip_lines(kernel.is_bf16(), k.clamp(1, kernel.depth_piece())) * size_of::<packed::Line>();
+        packed::strip_lines(kernel.format(), k.clamp(1, kernel.depth_piece())) * size_of::<packed::Line>();
     let all = n.div_ceil(SIDE);
     let across = TASKS.div_ceil(m.div_ceil(rows).max(1)).max((all * strip).div_ceil(GROUP));
     (rows, all.div_ceil(across).next_multiple_of(unit).max(unit))
@@ -181,9 +197,39 @@ impl Job<'_> {
                             Unit::Amx => amx::block(job, rows.clone(), columns.clone()),
                         }
                     }
-                    (Kernel::Bf16(..), _) => unreachable!("checked by `product`"),
+                    (Kernel::Int8(_, Int8(unit)), Left::Packed(a)) => {
+                        let job = packed::TileJob::new(self, a.tiles(), depth, adds);
+                        match unit {
+                            Unit8::Portable => int8::portable(job, rows.clone(), columns.clone()),
+                            #[cfg(target_arch = "x86_64")]
+                            Unit8::Avx2 => int8::avx2(job, rows.clone(), columns.clone()),
+                            #[cfg(target_arch = "x86_64")]
+                            Unit8::AvxVnni => int8::avx_vnni(job, rows.clone(), columns.clone()),
+                            #[cfg(target_arch = "x86_64")]
+                            Unit8::Avx512 => avx512::block_int8(job, rows.clone(), columns.clone()),
+                            #[cfg(target_arch = "x86_64")]
+                            Unit8::Amx => amx::block_int8(job, rows.clone(), columns.clone()),
+                        }
+                    }
+                    (Kernel::Bf16(..) | Kernel::Int8(..), _) => unreachable!("checked by `product`"),
                 }
             }
+        }
+    }
+}
+
+/// Multiply-adds of int8 on registers alone; returns the number of operations.
+pub(crate) fn multiply_adds_int8(kind: Int8, rounds: u64) -> f64 {
+    match kind.0 {
+        // SAFETY: the kind exists only where the processor has the features.
+        #[cfg(target_arch = "x86_64")]
+        Unit8::Avx512 => unsafe { avx512::multiply_adds_int8(rounds) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Unit8::Amx => unsafe { amx::multiply_adds_int8(rounds) },
+        _ => {
+            let _ = rounds;
+            0.0
         }
     }
 }

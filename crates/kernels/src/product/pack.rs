@@ -48,17 +48,13 @@ pub(crate) fn pack<const N: usize>(kernel: Kernel, work: [Option<Work<'_>>; N]) 
                 || from.data.len() > (from.sides - 1) * from.side + (from.depths - 1) * from.depth
         );
         assert!(sums.as_ref().is_none_or(|s| from.side == 1 && s.len() == from.sides));
-        let strip = strip_lines(kernel.is_bf16(), from.depths);
-        let all = from.sides.div_ceil(SIDE) * strip;
-        if to.lines.len() < all {
-            to.lines.resize(all, Line([0; 16]));
-        }
-        (to.sides, to.depths, to.bf16, to.form) = (from.sides, from.depths, kernel.is_bf16(), form);
-        lines += all;
+        let strip = strip_lines(kernel.format(), from.depths);
+        let all = to.reshape(kernel.format(), form, from.sides, from.depths);
+        lines += all.len();
         let partial = sums.as_ref().map(|_| scratch::zeros(from.sides * from.depths.div_ceil(CHUNK)));
         let tasks =
             if from.side == 1 { from.depths.div_ceil(CHUNK) } else { from.sides.div_ceil(GROUP * SIDE) };
-        let to = Shared::new(as_floats(&mut to.lines[..all]));
+        let to = Shared::new(as_floats(all));
         Some((Job { from, form, to, strip, tasks }, sums, partial))
     });
     let mut count = 0;
@@ -122,7 +118,7 @@ impl Job<'_> {
         // SAFETY: this task alone writes its row of sums.
         let sums = partial.map(|p| unsafe { p.slice(task * from.sides, from.sides) });
         read_rows(kernel.isa(), rows, sums);
-        let (line, lines) = (strip_lines(kernel.is_bf16(), start), strip_lines(kernel.is_bf16(), depths));
+        let (line, lines) = (strip_lines(kernel.format(), start), strip_lines(kernel.format(), depths));
         for side in (0..from.sides).step_by(SIDE) {
             // SAFETY: this task alone writes this part of the strip.
             let lines = unsafe { to.slice(side * strip + line * SIDE, lines * SIDE) };
@@ -149,7 +145,7 @@ fn read_rows_body<F: crate::isa::MulAdd>(from: Source<'_>, sums: Option<&mut [f3
 }
 
 /// The lines' memory as plain numbers; any bits are an f32.
-fn as_floats(lines: &mut [Line]) -> &mut [f32] {
+pub(super) fn as_floats(lines: &mut [Line]) -> &mut [f32] {
     // SAFETY: a line is 16 u32 without padding, which f32 may overlay.
     unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * SIDE) }
 }
@@ -159,6 +155,7 @@ fn pack_strip(kernel: Kernel, from: Source<'_>, form: Form, first: usize, to: &m
     match kernel {
         Kernel::F32(isa) if from.side == 1 => copy_strip(isa, from, first, to),
         Kernel::F32(isa) => transpose_strip(isa, from, first, to),
+        Kernel::Int8(..) => unreachable!("sides of int8 are packed by `int8`"),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the kernel exists only where the processor has the features; `pack` checked the source.
         Kernel::Bf16(..) => unsafe { x86::pack_strip(from, form, first, to) },
@@ -218,7 +215,7 @@ fn transpose_strip(isa: Isa, from: Source<'_>, first: usize, to: &mut [f32]) {
 }
 
 /// 16 rows of 16 values, `stride` apart, as 16 columns.
-fn transpose_tile(isa: Isa, from: &[f32], stride: usize, to: &mut [f32]) {
+pub(super) fn transpose_tile(isa: Isa, from: &[f32], stride: usize, to: &mut [f32]) {
     assert!(to.len() == SIDE * SIDE && from.len() >= (SIDE - 1) * stride + SIDE);
     match isa.level() {
         #[cfg(target_arch = "x86_64")]

@@ -1,13 +1,13 @@
 //! Packed sides of products, as they stand in memory. A side is cut into strips of 16 rows (or columns), and a strip is stored
 //! along the depth in lines of 64 bytes.
 //!
-//! In f32, line d holds the strip's 16 values at depth d. In bfloat16 a strip is a row of tiles of 16 lines that cover 32
-//! of the depth each, in one of two forms:
+//! In f32, line d holds the strip's 16 values at depth d. In bfloat16 and int8 a strip is a row of tiles of 16 lines that cover
+//! 32 or 64 of the depth each, in one of two forms:
 //!
-//! - **row form**, for the left side: line r holds row r's 32 values along the depth;
-//! - **pair form**, for the right side: line p holds, for each of 16 columns, the two values at depths 2p and 2p + 1.
+//! - **row form**, for the left side: line r holds row r's 32 (64) values along the depth;
+//! - **pair form**, for the right side: line p holds, for each of 16 columns, the two (four) values from depth 2p (4p) on.
 //!
-//! Each form is the other one's transpose, seen as 16 x 16 pairs. What lies outside the matrix is zero.
+//! Each form is the other one's transpose, seen as 16 x 16 elements of 32 bits. What lies outside the matrix is zero.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
@@ -20,20 +20,44 @@ use crate::parallel::Shared;
 pub(super) const SIDE: usize = 16;
 /// Depth of a tile of bfloat16.
 pub(super) const DEPTH: usize = 32;
+/// Depth of a tile of int8.
+pub(super) const DEPTH8: usize = 64;
 /// Lines of a tile.
 pub(super) const LINES: usize = 16;
 
-/// Sixteen f32 values, or sixteen pairs of bfloat16 values, as bits.
+/// The number format of a packed side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    F32,
+    Bf16,
+    Int8,
+}
+
+impl Format {
+    /// Depth of a tile of 16 lines, or of a line in f32.
+    pub(super) const fn depth(self) -> usize {
+        match self {
+            Self::F32 => 1,
+            Self::Bf16 => DEPTH,
+            Self::Int8 => DEPTH8,
+        }
+    }
+}
+
+/// Sixteen f32 values, pairs of bfloat16 values or fours of int8 values, as bits.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 pub(crate) struct Line(pub(super) [u32; 16]);
 
 /// Lines of a strip.
-pub(super) const fn strip_lines(bf16: bool, depth: usize) -> usize {
-    if bf16 { depth.div_ceil(DEPTH) * LINES } else { depth }
+pub(super) const fn strip_lines(format: Format, depth: usize) -> usize {
+    match format {
+        Format::F32 => depth,
+        Format::Bf16 | Format::Int8 => depth.div_ceil(format.depth()) * LINES,
+    }
 }
 
-/// How a strip of bfloat16 is stored; in f32 both are the same.
+/// How a strip of tiles is stored; in f32 both are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     Row,
@@ -46,21 +70,37 @@ pub struct Packed {
     pub(super) lines: Vec<Line>,
     pub(super) sides: usize,
     pub(super) depths: usize,
-    pub(super) bf16: bool,
+    pub(super) format: Format,
     pub(super) form: Form,
 }
 
 impl Packed {
-    const EMPTY: Self = Self { lines: Vec::new(), sides: 0, depths: 0, bf16: false, form: Form::Pair };
+    const EMPTY: Self =
+        Self { lines: Vec::new(), sides: 0, depths: 0, format: Format::F32, form: Form::Pair };
+
+    /// A side without anything.
+    pub(crate) const fn empty() -> Self {
+        Self::EMPTY
+    }
 
     /// True where this is a side of that many rows (or columns) and that depth, as `kernel` needs it.
     pub(super) fn holds(&self, kernel: Kernel, sides: usize, depths: usize, form: Form) -> bool {
-        (self.sides, self.depths, self.bf16) == (sides, depths, kernel.is_bf16())
-            && (self.form == form || !self.bf16)
+        (self.sides, self.depths, self.format) == (sides, depths, kernel.format())
+            && (self.form == form || self.format == Format::F32)
     }
 
     pub(super) fn tiles(&self) -> Tiles {
-        Tiles { lines: self.lines.as_ptr(), strip: strip_lines(self.bf16, self.depths) }
+        Tiles { lines: self.lines.as_ptr(), strip: strip_lines(self.format, self.depths) }
+    }
+
+    /// Makes this a side of that many rows (or columns) and that depth, whose lines hold whatever they held, and returns them.
+    pub(super) fn reshape(&mut self, format: Format, form: Form, sides: usize, depths: usize) -> &mut [Line] {
+        let all = sides.div_ceil(SIDE) * strip_lines(format, depths);
+        if self.lines.len() < all {
+            self.lines.resize(all, Line([0; 16]));
+        }
+        (self.sides, self.depths, self.format, self.form) = (sides, depths, format, form);
+        &mut self.lines[..all]
     }
 
     /// Packs one side.
@@ -134,7 +174,7 @@ impl Tiles {
     }
 }
 
-/// A product of tiles of bfloat16, over one piece of the depth.
+/// A product of tiles of bfloat16 or int8, over one piece of the depth.
 #[derive(Clone, Copy)]
 pub(super) struct TileJob {
     pub(super) a: Tiles,
@@ -144,14 +184,15 @@ pub(super) struct TileJob {
     /// The first line of the piece in every strip, and the number of tiles.
     pub(super) line: usize,
     pub(super) tiles: usize,
-    /// True where c already holds sums that these are added to.
+    /// True where c already holds sums (of int8: as integers) that these are added to.
     pub(super) adds: bool,
 }
 
 impl TileJob {
     /// `depth` starts at a multiple of a tile's depth.
     pub(super) fn new(job: super::Job<'_>, a: Tiles, depth: std::ops::Range<usize>, adds: bool) -> Self {
-        let (line, tiles) = (depth.start / DEPTH * LINES, depth.len().div_ceil(DEPTH));
+        let tile = job.kernel.format().depth();
+        let (line, tiles) = (depth.start / tile * LINES, depth.len().div_ceil(tile));
         Self { a, b: job.b, c: job.c, n: job.n, line, tiles, adds }
     }
 }

@@ -1,0 +1,141 @@
+//! Linear layers whose weights are int8, with activations quantized row by row: y = act(x · wᵀ + b) where both sides of the product
+//! are integers. An integer x stands for x · scale of its row, an integer w for w · scale of its output.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::activation::{Activation, bias_activation};
+use crate::isa::{Isa, MulAdd, multiversion};
+use crate::linear::{Epilogue, LinearShape};
+use crate::precision::Int8;
+use crate::product::{Finish, Kernel, Left, Packed, Rows8, pack_bytes, product};
+
+/// Rows of activations in int8, each with its own scale, ready for products. Cloning shares them.
+#[derive(Clone)]
+pub struct QuantizedRows(Arc<Rows8>);
+
+impl fmt::Debug for QuantizedRows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "QuantizedRows({})", self.0.scales.len())
+    }
+}
+
+/// Rounds the rows of x, `[rows, depth]`, to integers from -127 to 127 times a 127th of the row's largest magnitude, to the nearest,
+/// ties to even.
+///
+/// # Panics
+/// If x is not whole rows.
+pub fn quantize_rows(isa: Isa, x: &[f32], depth: usize) -> QuantizedRows {
+    assert!(depth > 0 && x.len().is_multiple_of(depth));
+    QuantizedRows(Arc::new(Rows8::new(isa, x, depth)))
+}
+
+/// A weight `[outputs, inputs]` of int8 values, packed for products on any instruction set.
+#[derive(Clone, Debug)]
+pub struct PackedInt8 {
+    packed: Packed,
+    columns: Columns,
+    shape: (usize, usize),
+}
+
+/// What belongs to each output of an int8 weight.
+#[derive(Clone, Debug)]
+struct Columns {
+    /// What its integers are multiplied by.
+    scales: Vec<f32>,
+    /// 128 times their sum, which the offset of the left side adds.
+    offsets: Vec<i32>,
+}
+
+/// 128 times the sum of a row of int8 values.
+fn offset(row: &[i8]) -> i32 {
+    row.iter().map(|&w| i32::from(w)).sum::<i32>().wrapping_mul(128)
+}
+
+impl PackedInt8 {
+    /// Packs `weight`, `[outputs, inputs]`, of which row o stands for its values times `scales[o]`.
+    ///
+    /// # Panics
+    /// If the weight or the scales have not the size the shape says, or there are more than 65,536 inputs, above which sums may
+    /// not fit.
+    pub fn new(isa: Isa, weight: &[i8], scales: &[f32], (inputs, outputs): (usize, usize)) -> Self {
+        assert!(weight.len() == inputs * outputs && scales.len() == outputs && inputs <= MAX_INPUTS);
+        let mut packed = Packed::empty();
+        pack_bytes(isa, &mut packed, (outputs, inputs), |first, start, tile| {
+            for (i, to) in tile.iter_mut().enumerate() {
+                to.fill(0);
+                if first + i < outputs {
+                    let row = &weight[(first + i) * inputs..(first + i + 1) * inputs];
+                    let part = &row[start..(start + to.len()).min(inputs)];
+                    to.iter_mut().zip(part).for_each(|(to, w)| *to = *w as u8);
+                }
+            }
+        });
+        let offsets =
+            if inputs == 0 { vec![0; outputs] } else { weight.chunks_exact(inputs).map(offset).collect() };
+        Self { packed, columns: Columns { scales: scales.to_vec(), offsets }, shape: (inputs, outputs) }
+    }
+}
+
+/// Most inputs of an int8 layer: 127 · 255 of them still fit a 32-bit sum.
+pub const MAX_INPUTS: usize = 1 << 16;
+
+struct Dequantize<'a> {
+    rows: &'a [f32],
+    columns: &'a Columns,
+    bias: Option<&'a [f32]>,
+    activation: Activation,
+}
+
+impl Finish for Dequantize<'_> {
+    fn row(&self, isa: Isa, row: usize, column: usize, c: &mut [f32]) {
+        let range = column..column + c.len();
+        dequantize(
+            isa,
+            c,
+            self.rows[row],
+            &self.columns.scales[range.clone()],
+            &self.columns.offsets[range.clone()],
+        );
+        bias_activation(isa, c, self.bias.map(|bias| &bias[range]), self.activation, None);
+    }
+}
+
+multiversion! { fn dequantize(c: &mut [f32], scale: f32, scales: &[f32], offsets: &[i32]) = dequantize_body; }
+
+#[inline(always)]
+fn dequantize_body<F: MulAdd>(c: &mut [f32], scale: f32, scales: &[f32], offsets: &[i32]) {
+    for ((c, column), offset) in c.iter_mut().zip(scales).zip(offsets) {
+        let sum = (c.to_bits() as i32).wrapping_sub(*offset);
+        *c = sum as f32 * (scale * column);
+    }
+}
+
+/// y = act(x · wᵀ + b), with x `[rows, inputs]` and y `[rows, outputs]`; nothing is saved for a way back. The product itself has the same bits on every instruction
+/// set, and a row of y whatever the other rows are.
+///
+/// # Panics
+/// If a slice has not the size its shape says, or x or w is of another shape.
+pub fn linear_int8(
+    isa: Isa,
+    kind: Int8,
+    x: &QuantizedRows,
+    w: &PackedInt8,
+    y: &mut [f32],
+    (rows, inputs, outputs): LinearShape,
+    epilogue: Epilogue<'_>,
+) {
+    let Epilogue { bias, activation, .. } = epilogue;
+    assert!(w.shape == (inputs, outputs) && x.0.scales.len() == rows && y.len() == rows * outputs);
+    assert!(bias.is_none_or(|bias| bias.len() == outputs));
+    let finish = Dequantize { rows: &x.0.scales, columns: &w.columns, bias, activation };
+    product(
+        Kernel::Int8(isa, kind),
+        (rows, outputs, inputs),
+        y,
+        Left::Packed(x.0.side()),
+        &w.packed,
+        false,
+        &finish,
+    );
+}
