@@ -88,6 +88,7 @@ fn run(cli: &Cli, matches: &ArgMatches) -> anyhow::Result<()> {
         Verb::Predict(args) => commands::predict::run(args, &cli.common),
         Verb::Inspect(args) => commands::inspect::run(args, &cli.common),
         Verb::Data(args) => commands::data::run(args, &cli.common),
+        Verb::Quantize(args) => commands::quantize::run(args, &cli.common),
         Verb::Pull(args) => commands::pull::run(args, &cli.common),
         Verb::Bench(args) => commands::bench::run(args, &cli.common),
         Verb::Completions(args) => commands::generate::completions(args),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use filbert_kernels::{Isa, Precision};
+use filbert_kernels::{Int8, Isa, Precision};
 
 use crate::profile::{Phase, Profile, Timer};
 use crate::tensor::{Pool, Tensor};
@@ -20,6 +20,7 @@ pub enum Device {
 pub struct Context {
     device: Device,
     precision: Precision,
+    int8: Int8,
     profile: Option<Profile>,
     recomputes: bool,
     pool: Arc<Pool>,
@@ -34,7 +35,14 @@ impl Default for Context {
 impl Context {
     /// A context on `device` that computes in f32, with an empty pool.
     pub fn new(device: Device) -> Self {
-        Self { device, precision: Precision::F32, profile: None, recomputes: false, pool: Arc::default() }
+        Self {
+            device,
+            precision: Precision::F32,
+            int8: Int8::detect(),
+            profile: None,
+            recomputes: false,
+            pool: Arc::default(),
+        }
     }
 
     /// The same with matrix products in another number format. Weights, sums and everything else stay in f32.
@@ -68,6 +76,11 @@ impl Context {
     /// The number format of matrix products.
     pub const fn precision(&self) -> Precision {
         self.precision
+    }
+
+    /// How products of int8 are computed.
+    pub const fn int8(&self) -> Int8 {
+        self.int8
     }
 
     /// The device.

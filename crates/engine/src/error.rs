@@ -28,6 +28,14 @@ pub enum Error {
         /// One past the largest.
         limit: usize,
     },
+    /// A gradient would have to flow through a weight of few bits.
+    #[error(
+        "{parameter} is stored in few bits and cannot be trained through: start from the model it was made from"
+    )]
+    NoWayBack {
+        /// The parameter.
+        parameter: String,
+    },
     /// A parameter of this name exists already.
     #[error("parameter {0} is defined twice")]
     DuplicateParameter(String),

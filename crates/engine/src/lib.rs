@@ -20,7 +20,9 @@ mod tensor;
 
 pub use context::{Context, Device};
 pub use error::Error;
-pub use filbert_kernels::{Activation, Bf16, Isa, Precision, Queries, RowSums, threads, together};
+pub use filbert_kernels::{
+    Activation, Bf16, Bytes, Int8, Isa, Precision, QuantizedMatrix, Queries, RowSums, threads, together,
+};
 pub use gradients::{Gradient, Gradients};
 pub use ops::{Adapter, Embedding, Linear, Loss, Norm, Objective, Pooling, Targets};
 pub use optimizer::{AdamWSettings, Moments, Optimizer};

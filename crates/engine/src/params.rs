@@ -1,9 +1,9 @@
 //! Named parameters: the weights of a model, in a fixed order, each with its shape and whether it is trained.
 
 use std::collections::HashMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use filbert_kernels::{Isa, Packed, Precision, Weight, pack_weight};
+use filbert_kernels::{Isa, Packed, PackedInt8, Precision, QuantizedMatrix, Weight, pack_weight};
 
 use crate::Error;
 
@@ -25,8 +25,10 @@ pub struct Param {
     pub name: String,
     /// The shape, one or two extents.
     pub shape: Vec<usize>,
-    /// The values, row-major.
+    /// The values, row-major; none where it is a matrix of few bits.
     pub value: Vec<f32>,
+    /// The matrix of few bits in place of values. It is never trained.
+    pub quantized: Option<Arc<QuantizedMatrix>>,
     /// False for a frozen parameter: it gets no gradient and costs no way back.
     pub trainable: bool,
     /// True where weight decay applies.
@@ -38,6 +40,11 @@ pub struct Param {
 }
 
 impl Param {
+    /// The number of its values.
+    pub fn count(&self) -> usize {
+        self.shape.iter().product()
+    }
+
     /// The length of a row: the last extent of a matrix, everything of a vector.
     pub fn width(&self) -> usize {
         self.shape.last().copied().unwrap_or(1).max(1)
@@ -54,9 +61,9 @@ pub struct Params {
     packed: Vec<PackedOnce>,
 }
 
-/// A weight packed for products in f32 and in bfloat16, where they were asked for.
+/// A weight packed for products in f32, in bfloat16 and in int8, where they were asked for.
 #[derive(Clone, Debug, Default)]
-struct PackedOnce([OnceLock<Packed>; 2]);
+struct PackedOnce([OnceLock<Packed>; 2], OnceLock<Arc<PackedInt8>>);
 
 impl Params {
     /// Adds a parameter.
@@ -64,9 +71,13 @@ impl Params {
     /// # Errors
     /// If the name is taken, or the values do not fill the shape.
     pub fn add(&mut self, param: Param) -> Result<ParamId, Error> {
-        let wanted = param.shape.iter().product();
-        if param.value.len() != wanted {
-            return Err(Error::Shape { op: "parameter", what: "value", got: param.value.len(), wanted });
+        let wanted = param.count();
+        let got = match &param.quantized {
+            Some(matrix) if param.value.is_empty() && !param.trainable => matrix.rows() * matrix.columns(),
+            _ => param.value.len(),
+        };
+        if got != wanted {
+            return Err(Error::Shape { op: "parameter", what: "value", got, wanted });
         }
         let id = ParamId(self.list.len());
         if self.by_name.insert(param.name.clone(), id).is_some() {
@@ -118,6 +129,21 @@ impl Params {
     ) -> Weight<'_> {
         let once = &self.packed[id.0].0[usize::from(precision != Precision::F32)];
         Weight::Packed(once.get_or_init(|| pack_weight(isa, precision, self.value(id), shape)))
+    }
+
+    /// The matrix of few bits at `id`, if it is one.
+    pub(crate) fn quantized(&self, id: ParamId) -> Option<&Arc<QuantizedMatrix>> {
+        self.list[id.0].quantized.as_ref()
+    }
+
+    /// The same packed for products, once.
+    pub(crate) fn packed_int8(&self, id: ParamId, matrix: &QuantizedMatrix, isa: Isa) -> Arc<PackedInt8> {
+        Arc::clone(self.packed[id.0].1.get_or_init(|| Arc::new(matrix.pack(isa))))
+    }
+
+    /// True where any parameter is a matrix of few bits.
+    pub fn has_quantized(&self) -> bool {
+        self.list.iter().any(|p| p.quantized.is_some())
     }
 
     /// Frees what inference packed.

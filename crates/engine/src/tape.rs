@@ -3,12 +3,12 @@
 //! A [`Var`] holds its value; the tape holds only what the way back of some node needs, and nothing at all where
 //! no gradient is wanted. Buffers return to the context's pool as soon as nobody holds them.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use filbert_kernels::{Dropout, Weight, add_assign};
+use filbert_kernels::{Dropout, QuantizedRows, Weight, add_assign, quantize_rows};
 
 use crate::profile::{Phase, Timer};
-use crate::{Context, Error, Gradients, ParamId, Params, Tensor};
+use crate::{Context, Error, Gradients, Isa, ParamId, Params, Tensor};
 
 /// What a pass over a model is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub(crate) struct NodeId(usize);
 pub struct Var {
     pub(crate) value: Arc<Tensor>,
     pub(crate) node: Option<NodeId>,
+    /// The rows in int8, once a layer of few bits asked for them.
+    pub(crate) quantized: OnceLock<QuantizedRows>,
 }
 
 impl Var {
@@ -48,7 +50,16 @@ impl Var {
 
     /// A value that no gradient flows into.
     pub fn constant(value: Tensor) -> Self {
-        Self { value: Arc::new(value), node: None }
+        Self::new(Arc::new(value), None)
+    }
+
+    pub(crate) const fn new(value: Arc<Tensor>, node: Option<NodeId>) -> Self {
+        Self { value, node, quantized: OnceLock::new() }
+    }
+
+    /// The rows in int8; they are rounded once for all layers that read them.
+    pub(crate) fn quantized(&self, isa: Isa) -> &QuantizedRows {
+        self.quantized.get_or_init(|| quantize_rows(isa, &self.value, self.value.cols()))
     }
 }
 
@@ -157,7 +168,7 @@ impl<'a> Tape<'a> {
     /// A value that its own way back holds too.
     pub(crate) fn push_shared(&mut self, value: Arc<Tensor>, op: impl Backward + 'a) -> Var {
         self.nodes.push(Box::new(op));
-        Var { value, node: Some(NodeId(self.nodes.len() - 1)) }
+        Var::new(value, Some(NodeId(self.nodes.len() - 1)))
     }
 
     /// Walks back from `from`, a `[1, 1]` value whose gradient is `scale`, and adds to `gradients`. Nothing happens where
@@ -209,7 +220,7 @@ impl<'a> Tape<'a> {
         }
         let sites = self.sites;
         self.mode.record = false;
-        let y = f(self, &Var { value: Arc::clone(&x.value), node: None });
+        let y = f(self, &Var::new(Arc::clone(&x.value), None));
         self.mode.record = true;
         let y = y?;
         let mode = self.mode;
@@ -243,7 +254,7 @@ impl Backward for Recomputed {
         tape.sites = self.sites;
         let x = match self.input {
             Some(_) => tape.push_shared(Arc::clone(&self.x), Leaf),
-            None => Var { value: Arc::clone(&self.x), node: None },
+            None => Var::new(Arc::clone(&self.x), None),
         };
         let y = (self.f)(&mut tape, &x);
         drop(x);

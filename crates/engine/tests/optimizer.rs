@@ -16,7 +16,18 @@ fn params(row_sparse: bool) -> Params {
         let n: usize = shape.iter().product();
         let value = (0..n).map(|i| ((i * 37 + name.len() * 11) % 101) as f32 / 50.0 - 1.0).collect();
         let (name, shape) = (name.to_owned(), shape.to_vec());
-        params.add(Param { name, shape, value, trainable: true, decay, row_sparse, lr_scale: 1.0 }).unwrap();
+        params
+            .add(Param {
+                name,
+                shape,
+                value,
+                quantized: None,
+                trainable: true,
+                decay,
+                row_sparse,
+                lr_scale: 1.0,
+            })
+            .unwrap();
     };
     add("word", &[ROWS, WIDTH], true, row_sparse);
     add("position", &[8, WIDTH], true, false);

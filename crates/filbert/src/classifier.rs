@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use filbert_data::{LabelMap, ReadOptions, Reader, Table, Task};
-use filbert_engine::Context;
+use filbert_engine::{Context, Profile};
 use filbert_eval::operating::FPRS;
 use filbert_eval::{Answer, Decision, Rule};
 use filbert_model::folder::{FilbertJson, Folder};
@@ -226,8 +226,16 @@ impl Classifier {
         Ok(())
     }
 
-    /// The number format of matrix products, `f32` or `bf16`, and the kernels that compute them.
+    /// Adds the time of every operation to `profile` from now on.
+    pub fn set_profile(&mut self, profile: Profile) {
+        self.context = self.context.clone().with_profile(profile);
+    }
+
+    /// The number format of matrix products, `f32`, `bf16` or `int8`, and the kernels that compute them.
     pub fn precision(&self) -> (&'static str, &'static str) {
+        if self.network.params.has_quantized() {
+            return ("int8", self.context.int8().name());
+        }
         (self.context.precision().name(), self.context.kernel())
     }
 

@@ -12,12 +12,14 @@
 mod activation;
 mod adamw;
 mod attention;
+mod bytes;
 mod dropout;
 mod embedding;
 mod isa;
 mod linear;
 mod loss;
 mod math;
+mod matrix;
 mod norm;
 mod parallel;
 mod peak;
@@ -33,6 +35,7 @@ mod tile;
 pub use activation::{Activation, activation_backward, activation_forward};
 pub use adamw::{AdamW, AdamWUpdate, RowUpdate, adamw_update, adamw_update_rows};
 pub use attention::{AttentionShape, Queries, attention_backward, attention_forward};
+pub use bytes::Bytes;
 pub use dropout::{Dropout, dropout_backward, dropout_forward};
 pub use embedding::{RowSums, gather_add};
 pub use isa::Isa;
@@ -43,6 +46,7 @@ pub use loss::{
     LossShape, cross_entropy_backward, cross_entropy_forward, sigmoid_loss, softmax_loss, softmax_rows,
     squared_loss,
 };
+pub use matrix::QuantizedMatrix;
 pub use norm::{NormShape, norm_backward, norm_forward};
 pub use parallel::{CHUNK_ROWS, threads};
 pub use peak::{multiply_adds, multiply_adds_int8};

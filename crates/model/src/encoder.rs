@@ -102,6 +102,16 @@ impl Encoder {
         self.layers.len()
     }
 
+    /// The embedding tables.
+    pub(crate) fn tables(&self) -> Vec<ParamId> {
+        [self.embedding.word, self.embedding.position].into_iter().chain(self.embedding.token_type).collect()
+    }
+
+    /// The weights of every linear layer, from the bottom up.
+    pub(crate) fn linear_weights(&self) -> impl Iterator<Item = ParamId> {
+        self.layers.iter().flat_map(Layer::linears).map(|linear| linear.weight)
+    }
+
     /// Every linear layer, from the bottom up.
     pub(crate) fn linears_mut(&mut self) -> impl Iterator<Item = &mut Linear> {
         self.layers.iter_mut().flat_map(Layer::linears_mut)

@@ -25,6 +25,9 @@ pub enum Error {
     /// A checkpoint without a classifier was to be used as one.
     #[error("{}: has no classification head; fine-tune it first: filbert train --model FOLDER --data ROWS.csv --out NEW", shown(.folder))]
     NoHead { folder: PathBuf },
+    /// A folder of few bits was to be trained.
+    #[error("{}: its weights are stored in few bits and cannot be trained: start from the model it was made from", shown(.folder))]
+    QuantizedNotTrainable { folder: PathBuf },
     /// More layers were to be frozen than there are.
     #[error("cannot freeze {wanted} layers: the encoder has {layers}")]
     TooManyFrozen { wanted: usize, layers: usize },
@@ -122,6 +125,12 @@ pub enum Error {
     /// No tensor of this name.
     #[error("{}: no tensor {}", shown(.file), quoted(.name))]
     TensorMissing { file: PathBuf, name: String },
+    /// A tensor has another element type than its scheme says.
+    #[error("{}: tensor {} is {found}, expected {expected}", shown(.file), quoted(.name))]
+    WrongDtype { file: PathBuf, name: String, found: &'static str, expected: &'static str },
+    /// What the file says about its matrices of few bits is wrong.
+    #[error("{}: {}", shown(.file), clean(.problem, 200))]
+    BadQuantized { file: PathBuf, problem: String },
     /// A tensor has another shape than the architecture asks for.
     #[error("{}: tensor {}: shape {found:?}, the architecture needs {expected:?}", shown(.file), quoted(.name))]
     WrongShape { file: PathBuf, name: String, found: Vec<usize>, expected: Vec<usize> },

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::CONFIG_FILE;
 use crate::error::{Error, Result};
+use crate::quantized::QUANTIZED_FILE;
 use crate::safetensors::WEIGHTS_FILE;
 use crate::tokenizer::{TOKENIZER_FILE, TOKENIZER_FILES};
 
@@ -67,7 +68,7 @@ impl Folder {
         let Some(filbert) = &self.filbert else {
             return Ok(());
         };
-        for name in [CONFIG_FILE, WEIGHTS_FILE, TOKENIZER_FILE] {
+        for name in [CONFIG_FILE, QUANTIZED_FILE, WEIGHTS_FILE, TOKENIZER_FILE] {
             let file = self.path.join(name);
             if !filbert.files.contains_key(name) && file.exists() {
                 return Err(Error::FileUnlisted { file });

@@ -60,6 +60,11 @@ impl Head {
         self.pooler.into_iter().flat_map(|(l, _)| l.params().collect::<Vec<_>>()).collect()
     }
 
+    /// The pooler's weight, where it takes part.
+    pub(crate) fn pooler_weight(&self) -> Option<ParamId> {
+        self.pooler.filter(|_| self.pooling == Pooling::Pooler).map(|(linear, _)| linear.weight)
+    }
+
     /// The last layer's weight and bias.
     pub fn classifier(&self) -> Linear {
         self.classifier

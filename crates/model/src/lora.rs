@@ -159,6 +159,7 @@ fn adapter(
             name,
             shape,
             value,
+            quantized: None,
             trainable: true,
             decay: true,
             row_sparse: false,

@@ -67,6 +67,9 @@ impl Network {
         let architecture = &BERT;
         let config = Config::load(folder)?;
         let checkpoint = Checkpoint::open(folder)?;
+        if matches!(head, HeadSource::New { .. }) && checkpoint.is_quantized() {
+            return Err(Error::QuantizedNotTrainable { folder: folder.to_path_buf() });
+        }
         let (labels, fresh, seed) = match head {
             HeadSource::Stored => {
                 let name = format!("{}.weight", architecture.classifier);
@@ -183,6 +186,15 @@ impl Network {
     pub fn trunk_is_frozen(&self) -> bool {
         let head = [self.head.params(), self.head.pooler_params()].concat();
         self.params.iter().all(|(id, p)| !p.trainable || head.contains(&id))
+    }
+
+    /// The embedding tables and the weights of linear layers that may be stored in few bits, by name: all but the last layer, which
+    /// is small and decides.
+    pub fn quantizable(&self) -> (Vec<String>, Vec<String>) {
+        let tables = self.encoder.tables();
+        let linears = self.encoder.linear_weights().chain(self.head.pooler_weight());
+        let names = |ids: Vec<ParamId>| ids.into_iter().map(|id| self.params.get(id).name.clone()).collect();
+        (names(tables), names(linears.collect()))
     }
 
     /// The encoder.

@@ -12,13 +12,15 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use filbert_engine::Bytes;
 
 use crate::error::{Error, Result, io};
 use crate::folder::files::size_if_present;
 
 pub use checkpoint::{Checkpoint, INDEX_FILE, MAX_INDEX, MAX_SHARDS, WEIGHTS_FILE};
-pub use write::write;
+pub use write::{Data, Tensor, write, write_tensors};
 
 /// Longest header that is read, in bytes. A BERT-large header has about 40 KiB.
 pub const MAX_HEADER: u64 = 8 << 20;
@@ -107,6 +109,7 @@ pub struct SafeTensors {
     data: u64,
     tensors: BTreeMap<String, TensorInfo>,
     metadata: BTreeMap<String, String>,
+    mapped: OnceLock<Bytes>,
 }
 
 impl SafeTensors {
@@ -137,7 +140,8 @@ impl SafeTensors {
         file.seek(SeekFrom::Start(8)).map_err(io("read", path))?;
         file.read_exact(&mut header).map_err(io("read", path))?;
         let (tensors, metadata) = header::parse(&header, size - 8 - length, path)?;
-        Ok(Self { path: path.to_path_buf(), file: Mutex::new(file), data: 8 + length, tensors, metadata })
+        let (path, file) = (path.to_path_buf(), Mutex::new(file));
+        Ok(Self { path, file, data: 8 + length, tensors, metadata, mapped: OnceLock::new() })
     }
 
     /// The path it was opened from.
@@ -158,6 +162,34 @@ impl SafeTensors {
     /// The header's `__metadata__`.
     pub fn metadata(&self) -> &BTreeMap<String, String> {
         &self.metadata
+    }
+
+    /// A tensor's bytes, where they stand in the file, which is mapped for it.
+    ///
+    /// # Errors
+    /// [`Error::TensorMissing`], [`Error::WrongDtype`] and [`Error::WrongShape`] where it is not as expected, I/O errors.
+    pub fn bytes(&self, name: &str, dtype: Dtype, shape: &[usize]) -> Result<Bytes> {
+        let file = || self.path.clone();
+        let info =
+            self.info(name).ok_or_else(|| Error::TensorMissing { file: file(), name: name.to_owned() })?;
+        if info.dtype != dtype {
+            let (found, expected) = (info.dtype.name(), dtype.name());
+            return Err(Error::WrongDtype { file: file(), name: name.to_owned(), found, expected });
+        }
+        if info.shape != shape {
+            let (found, expected) = (info.shape.clone(), shape.to_vec());
+            return Err(Error::WrongShape { file: file(), name: name.to_owned(), found, expected });
+        }
+        let mapped = if let Some(mapped) = self.mapped.get() {
+            mapped
+        } else {
+            let input = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+            let mapped = Bytes::map(&input).map_err(io("map", &self.path))?;
+            self.mapped.get_or_init(|| mapped)
+        };
+        let place = (self.data + info.begin) as usize..(self.data + info.end) as usize;
+        // The file may have been cut short since its header was checked.
+        mapped.part(place).ok_or_else(|| io("read", &self.path)(std::io::ErrorKind::UnexpectedEof.into()))
     }
 
     /// Reads a tensor as `f32`, in row-major order. F16 and BF16 are widened exactly, F64 is rounded.

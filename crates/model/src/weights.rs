@@ -2,6 +2,7 @@
 //! checkpoint lacks and may lack starts new.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use filbert_engine::{Linear, Norm, Param, ParamId, Params};
 
@@ -52,7 +53,9 @@ impl<'a> Builder<'a> {
     pub(crate) fn finish(mut self) -> (Params, LoadReport) {
         let names =
             self.checkpoint.into_iter().flat_map(Checkpoint::names).filter(|name| !self.used.contains(*name));
-        self.report.skipped = names.map(str::to_owned).collect();
+        let parts: BTreeSet<String> =
+            self.checkpoint.into_iter().flat_map(Checkpoint::quantized_parts).collect();
+        self.report.skipped = names.filter(|name| !parts.contains(*name)).map(str::to_owned).collect();
         (self.params, self.report)
     }
 
@@ -82,6 +85,32 @@ impl<'a> Builder<'a> {
         Ok(value)
     }
 
+    /// A matrix, in full or in few bits.
+    fn matrix(&mut self, name: &str, shape: (usize, usize), row_sparse: bool) -> Result<ParamId> {
+        let extents = [shape.0, shape.1];
+        let few = match self.checkpoint {
+            Some(checkpoint) => {
+                let stored = self.stored_name(name).unwrap_or_else(|| name.to_owned());
+                checkpoint.quantized(&stored, &extents)?
+            }
+            None => None,
+        };
+        let Some(few) = few else {
+            let value = self.read(name, &extents)?;
+            return self.add(name, &extents, value, true, row_sparse);
+        };
+        Ok(self.params.add(Param {
+            name: name.to_owned(),
+            shape: extents.to_vec(),
+            value: Vec::new(),
+            quantized: Some(Arc::new(few)),
+            trainable: false,
+            decay: true,
+            row_sparse,
+            lr_scale: 1.0,
+        })?)
+    }
+
     /// A new tensor: a matrix is drawn from a normal distribution, a scale is 1, a bias or shift 0.
     fn fresh(&mut self, name: &str, shape: &[usize]) -> Vec<f32> {
         self.report.new.push(name.to_owned());
@@ -106,6 +135,7 @@ impl<'a> Builder<'a> {
             name,
             shape,
             value,
+            quantized: None,
             trainable: true,
             decay,
             row_sparse,
@@ -117,8 +147,7 @@ impl<'a> Builder<'a> {
     pub(crate) fn table(&mut self, name: &str, rows: usize, width: usize) -> Result<ParamId> {
         /// Below this, whole-table updates are cheaper than bookkeeping by row.
         const SPARSE_ROWS: usize = 4_096;
-        let value = self.read(name, &[rows, width])?;
-        self.add(name, &[rows, width], value, true, rows >= SPARSE_ROWS)
+        self.matrix(name, (rows, width), rows >= SPARSE_ROWS)
     }
 
     pub(crate) fn norm(&mut self, name: &str, width: usize, eps: f32) -> Result<Norm> {
@@ -132,8 +161,7 @@ impl<'a> Builder<'a> {
 
     pub(crate) fn linear(&mut self, name: &str, outputs: usize, inputs: usize) -> Result<Linear> {
         let [weight, bias] = ["weight", "bias"].map(|part| format!("{name}.{part}"));
-        let value = self.read(&weight, &[outputs, inputs])?;
-        let weight = self.add(&weight, &[outputs, inputs], value, true, false)?;
+        let weight = self.matrix(&weight, (outputs, inputs), false)?;
         let value = self.read(&bias, &[outputs])?;
         let bias = self.add(&bias, &[outputs], value, false, false)?;
         Ok(Linear { weight, bias: Some(bias), adapter: None })

@@ -64,6 +64,8 @@ pub(crate) enum Verb {
     Inspect(InspectArgs),
     /// Look at rows before training: classes, lengths, overlaps between parts, rows that look wrong.
     Data(Box<crate::commands::data::DataArgs>),
+    /// Store a model's weights in few bits.
+    Quantize(crate::commands::quantize::QuantizeArgs),
     /// Fetch a checkpoint from the hub, or from an archive, into the cache.
     Pull(PullArgs),
     /// Measure speed: rows per second over a file, or one training step at a shape.
@@ -185,8 +187,8 @@ pub(crate) struct BenchArgs {
     /// With --train-step: keep only each layer's input for the way back.
     #[arg(long, requires = "train_step")]
     pub(crate) recompute: bool,
-    /// With --train-step: where the time goes, by operation.
-    #[arg(long, requires = "train_step")]
+    /// Where the time goes, by operation.
+    #[arg(long)]
     pub(crate) profile: bool,
     /// Layers of that encoder.
     #[arg(long, default_value_t = 6, value_name = "N")]

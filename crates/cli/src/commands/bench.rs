@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use filbert::Watch;
 use filbert_data::{Reader, find_columns};
+use filbert_engine::Profile;
 use serde_json::json;
 
 use super::load;
@@ -28,7 +29,11 @@ pub(super) fn quantile(times: &mut [f64], q: f64) -> f64 {
 fn file(args: &BenchArgs, common: &Common) -> Result<()> {
     let mut progress = Progress::new(common);
     let (model, data) = (args.model.as_deref().context("--model")?, args.data.as_deref().context("--data")?);
-    let classifier = load(model, args.max_length, args.precision, &mut progress)?;
+    let mut classifier = load(model, args.max_length, args.precision, &mut progress)?;
+    let profile = Profile::default();
+    if args.profile {
+        classifier.set_profile(profile.clone());
+    }
     let mut reader = Reader::open(data, None)?;
     let records = reader.by_ref().take(args.rows.unwrap_or(usize::MAX)).collect::<Result<Vec<_>, _>>()?;
     let named = args.text.clone().or_else(|| classifier.text_columns_in(reader.columns()));
@@ -49,9 +54,11 @@ fn file(args: &BenchArgs, common: &Common) -> Result<()> {
     progress.stage("classifying");
     // The first rows warm caches and buffers up.
     classifier.probabilities(&encodings.first(128), &mut |_| ())?;
+    profile.clear();
     let start = Instant::now();
     classifier.probabilities(&encodings, &mut |n| progress.rows(n, encodings.len()))?;
     let seconds = start.elapsed().as_secs_f64();
+    let spent = profile_json(&profile, 1, seconds * 1e3);
 
     progress.stage("one row at a time");
     let mut singles = Vec::new();
@@ -62,7 +69,7 @@ fn file(args: &BenchArgs, common: &Common) -> Result<()> {
         singles.push(start.elapsed().as_secs_f64() * 1e3);
     }
     drop(progress);
-    let result = json!({
+    let mut result = json!({
         "rows": encodings.len(),
         "tokens": tokens,
         "rows_per_s": encodings.len() as f64 / seconds,
@@ -75,7 +82,25 @@ fn file(args: &BenchArgs, common: &Common) -> Result<()> {
         "kernel": classifier.precision().1,
         "threads": rayon::current_num_threads(),
     });
+    if args.profile {
+        result["profile"] = spent;
+    }
     show(common, &result)
+}
+
+/// Each operation's time in milliseconds, by `repeats`, and its share of `all` milliseconds.
+pub(super) fn profile_json(profile: &Profile, repeats: usize, all: f64) -> serde_json::Value {
+    let parts = profile.spent().into_iter().map(|spent| {
+        let ms = spent.time.as_secs_f64() * 1e3;
+        json!({
+            "phase": spent.phase.name(),
+            "operation": spent.operation,
+            "calls": spent.calls / repeats as u64,
+            "ms": ms / repeats as f64,
+            "share": ms / all,
+        })
+    });
+    parts.collect()
 }
 
 pub(super) fn show(common: &Common, result: &serde_json::Value) -> Result<()> {

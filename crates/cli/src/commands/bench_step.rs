@@ -9,7 +9,7 @@ use filbert_model::{Batch, Encoding, Network};
 use filbert_train::{Input, Settings};
 use serde_json::json;
 
-use super::bench::{quantile, show};
+use super::bench::{profile_json, quantile, show};
 use crate::args::{BenchArgs, Common};
 use crate::memory::peak_mb;
 
@@ -85,17 +85,7 @@ pub(super) fn run(args: &BenchArgs, common: &Common) -> Result<()> {
         result["products_gflop_per_s"] = json!(products_rate(args, &context) / 1e9);
         // Means over the steps, so that the parts add up.
         let all: f64 = step[1..].iter().sum();
-        let parts = profile.spent().into_iter().map(|spent| {
-            let ms = spent.time.as_secs_f64() * 1e3;
-            json!({
-                "phase": spent.phase.name(),
-                "operation": spent.operation,
-                "calls": spent.calls / args.repeats as u64,
-                "ms": ms / args.repeats as f64,
-                "share": ms / all,
-            })
-        });
-        result["profile"] = parts.collect();
+        result["profile"] = profile_json(&profile, args.repeats, all);
     }
     show(common, &result)
 }

@@ -8,6 +8,7 @@ pub(crate) mod generate;
 pub(crate) mod inspect;
 pub(crate) mod predict;
 pub(crate) mod pull;
+pub(crate) mod quantize;
 mod summary;
 pub(crate) mod train;
 

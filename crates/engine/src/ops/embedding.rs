@@ -54,7 +54,7 @@ impl Tape<'_> {
         let mut sum = self.context.zeros(ids.len(), width);
         for (table, rows, _, what) in parts.iter().flatten() {
             let param = self.params.get(*table);
-            check(rows, ids.len(), param.value.len() / width, what)?;
+            check(rows, ids.len(), param.count() / width.max(1), what)?;
             if param.width() != width {
                 return Err(Error::Shape {
                     op: "embedding",
@@ -63,7 +63,10 @@ impl Tape<'_> {
                     wanted: width,
                 });
             }
-            gather_add(isa, &mut sum, &param.value, rows, width);
+            match &param.quantized {
+                Some(matrix) => matrix.gather_add(isa, &mut sum, rows),
+                None => gather_add(isa, &mut sum, &param.value, rows, width),
+            }
         }
         let trained: Vec<ParamId> = parts.iter().flatten().map(|p| p.0).collect();
         let sum = Var::constant(sum);

@@ -4,7 +4,8 @@ use std::ops::DerefMut;
 use std::sync::Arc;
 
 use filbert_kernels::{
-    Activation, Epilogue, LinearGradients, Target, activation_backward, linear_backward, linear_forward,
+    Activation, Epilogue, LinearGradients, QuantizedMatrix, Target, activation_backward, linear_backward,
+    linear_forward, linear_int8,
 };
 
 use crate::tape::{Backward, NodeId, Pass};
@@ -61,6 +62,9 @@ impl Tape<'_> {
         if let Some(adapter) = layer.adapter {
             return self.adapted(x, Linear { adapter: None, ..layer }, adapter, activation);
         }
+        if let Some(matrix) = self.params.quantized(layer.weight) {
+            return self.linear_int8(x, layer, &Arc::clone(matrix), activation);
+        }
         let _timer =
             self.time(if activation == Activation::Identity { "linear" } else { "linear, activated" });
         let weight = self.params.get(layer.weight);
@@ -101,6 +105,43 @@ impl Tape<'_> {
 }
 
 impl Tape<'_> {
+    /// A layer whose weight is a matrix of few bits: both sides of the product are in int8.
+    fn linear_int8(
+        &mut self,
+        x: &Var,
+        layer: Linear,
+        matrix: &QuantizedMatrix,
+        activation: Activation,
+    ) -> Result<Var, Error> {
+        let isa = self.context.isa();
+        let (rows, inputs, outputs) = (x.value.rows(), x.value.cols(), matrix.rows());
+        if inputs != matrix.columns() {
+            return Err(Error::Shape { op: "linear", what: "x", got: inputs, wanted: matrix.columns() });
+        }
+        let bias = layer.bias.map(|bias| self.params.value(bias));
+        if let Some(bias) = bias.filter(|bias| bias.len() != outputs) {
+            return Err(Error::Shape { op: "linear", what: "bias", got: bias.len(), wanted: outputs });
+        }
+        if self.records(&[x], &[layer.bias.unwrap_or(layer.weight)]) {
+            let parameter = self.params.get(layer.weight).name.clone();
+            return Err(Error::NoWayBack { parameter });
+        }
+        let quantized = {
+            let _timer = self.time("quantize");
+            x.quantized(isa)
+        };
+        let _timer = self.time(if activation == Activation::Identity {
+            "linear, int8"
+        } else {
+            "linear, int8, activated"
+        });
+        let weight = self.params.packed_int8(layer.weight, matrix, isa);
+        let mut y = self.context.scratch(rows, outputs);
+        let epilogue = Epilogue { bias, activation, pre: None };
+        linear_int8(isa, self.context.int8(), quantized, &weight, &mut y, (rows, inputs, outputs), epilogue);
+        Ok(Var::constant(y))
+    }
+
     /// A layer with an adapter beside it: act(x · wᵀ + b + scale · (x · downᵀ) · upᵀ).
     fn adapted(
         &mut self,

@@ -13,6 +13,7 @@ use super::{FILBERT_FILE, FilbertJson};
 use crate::config::CONFIG_FILE;
 use crate::error::{Error, Result, io};
 use crate::lora::{ADAPTER_CONFIG, ADAPTER_WEIGHTS};
+use crate::quantized::QUANTIZED_FILE;
 use crate::safetensors::{INDEX_FILE, WEIGHTS_FILE};
 
 /// Names tried for a temporary folder.
@@ -257,7 +258,10 @@ fn check_output(out: &Path, force: bool, kind: Kind) -> Result<()> {
     // Many programs have a config.json; a model has weights beside it.
     let has = |name: &str| out.join(name).is_file();
     let model = match kind {
-        Kind::Model => has(FILBERT_FILE) || (has(CONFIG_FILE) && (has(WEIGHTS_FILE) || has(INDEX_FILE))),
+        Kind::Model => {
+            has(FILBERT_FILE)
+                || (has(CONFIG_FILE) && (has(WEIGHTS_FILE) || has(INDEX_FILE) || has(QUANTIZED_FILE)))
+        }
         Kind::Adapter => has(ADAPTER_CONFIG) && has(ADAPTER_WEIGHTS),
     };
     if !model || out.join(".git").exists() {

@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use filbert_engine::QuantizedMatrix;
 use serde_json::Value;
 
 use super::{SafeTensors, TensorInfo};
 use crate::error::{Error, Result};
 use crate::folder::files::{is_plain_name, parse_object, read, size_if_present};
+use crate::quantized::{Listed, QUANTIZED_FILE};
 
 /// The single file of weights.
 pub const WEIGHTS_FILE: &str = "model.safetensors";
@@ -37,6 +39,8 @@ pub struct Checkpoint {
     files: Vec<SafeTensors>,
     /// Which of `files` holds a tensor.
     place: BTreeMap<String, usize>,
+    /// The matrices of few bits, all in the one file.
+    quantized: Listed,
 }
 
 impl Checkpoint {
@@ -46,9 +50,11 @@ impl Checkpoint {
     /// [`Error::NoCheckpoint`] where there is neither, [`Error::Pickled`] where there is a pickled checkpoint
     /// instead or under that name, [`Error::BadIndex`], [`Error::ShardMismatch`], those of [`SafeTensors::open`].
     pub fn open(folder: &Path) -> Result<Self> {
-        let single = folder.join(WEIGHTS_FILE);
-        if size_if_present(&single)?.is_some() {
-            return Self::open_file(&single);
+        for name in [QUANTIZED_FILE, WEIGHTS_FILE] {
+            let single = folder.join(name);
+            if size_if_present(&single)?.is_some() {
+                return Self::open_file(&single);
+            }
         }
         let index = folder.join(INDEX_FILE);
         if size_if_present(&index)?.is_some() {
@@ -70,7 +76,8 @@ impl Checkpoint {
     pub fn open_file(path: &Path) -> Result<Self> {
         let file = SafeTensors::open(path)?;
         let place = file.names().map(|name| (name.to_owned(), 0)).collect();
-        Ok(Self { path: path.to_path_buf(), files: vec![file], place })
+        let quantized = Listed::of(&file)?;
+        Ok(Self { path: path.to_path_buf(), files: vec![file], place, quantized })
     }
 
     fn open_shards(folder: &Path, index: &Path) -> Result<Self> {
@@ -115,7 +122,7 @@ impl Checkpoint {
                 return Err(mismatch(name, shard, "the shard has it, the index does not say so"));
             }
         }
-        Ok(Self { path: index.to_path_buf(), files, place })
+        Ok(Self { path: index.to_path_buf(), files, place, quantized: Listed::default() })
     }
 
     /// The weights' file, or the index of the shards.
@@ -157,6 +164,24 @@ impl Checkpoint {
     /// Those of [`SafeTensors::read_f32_shaped`].
     pub fn read_f32_shaped(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         self.file_of(name)?.read_f32_shaped(name, shape)
+    }
+
+    /// True where any of its matrices is stored in few bits.
+    pub fn is_quantized(&self) -> bool {
+        self.quantized.parts().next().is_some()
+    }
+
+    /// The matrix of few bits called `name`, which must have this shape; none where it is stored in full.
+    pub(crate) fn quantized(&self, name: &str, shape: &[usize]) -> Result<Option<QuantizedMatrix>> {
+        if !self.quantized.has(name) {
+            return Ok(None);
+        }
+        self.quantized.read(self.file_of(name)?, name, shape).map(Some)
+    }
+
+    /// The names of the tensors that belong to matrices of few bits.
+    pub(crate) fn quantized_parts(&self) -> impl Iterator<Item = String> {
+        self.quantized.parts()
     }
 
     fn file_of(&self, name: &str) -> Result<&SafeTensors> {
