@@ -59,6 +59,7 @@ pub struct Params {
     list: Vec<Param>,
     by_name: HashMap<String, ParamId>,
     packed: Vec<PackedOnce>,
+    quantized: bool,
 }
 
 /// A weight packed for products in f32, in bfloat16 and in int8, where they were asked for.
@@ -83,6 +84,7 @@ impl Params {
         if self.by_name.insert(param.name.clone(), id).is_some() {
             return Err(Error::DuplicateParameter(param.name));
         }
+        self.quantized |= param.quantized.is_some();
         self.list.push(param);
         self.packed.push(PackedOnce::default());
         Ok(id)
@@ -142,8 +144,8 @@ impl Params {
     }
 
     /// True where any parameter is a matrix of few bits.
-    pub fn has_quantized(&self) -> bool {
-        self.list.iter().any(|p| p.quantized.is_some())
+    pub const fn has_quantized(&self) -> bool {
+        self.quantized
     }
 
     /// Frees what inference packed.

@@ -53,6 +53,11 @@ impl Var {
         Self::new(Arc::new(value), None)
     }
 
+    /// A constant whose rows are known in int8 too.
+    pub(crate) fn with_int8(value: Tensor, rows: QuantizedRows) -> Self {
+        Self { value: Arc::new(value), node: None, quantized: OnceLock::from(rows) }
+    }
+
     pub(crate) const fn new(value: Arc<Tensor>, node: Option<NodeId>) -> Self {
         Self { value, node, quantized: OnceLock::new() }
     }
@@ -158,6 +163,11 @@ impl<'a> Tape<'a> {
             Some(key) => Dropout::new(p, key ^ self.sites.wrapping_mul(0xd6e8_feb8_6659_fd93)),
             None => Dropout::new(0.0, 0),
         }
+    }
+
+    /// True where a dropout of p would drop anything.
+    pub(crate) const fn drops(&self, p: f32) -> bool {
+        self.mode.dropout.is_some() && p > 0.0
     }
 
     /// A value with its way back.

@@ -54,10 +54,11 @@ fn main() {
                 let operations = 2.0 * (rows * inputs * outputs) as f64 / 1e9;
                 let (product, whole) = together(|| {
                     let q = quantize_rows(isa, &x, inputs);
-                    let product = best(|| linear_int8(isa, kind, &q, &w, &mut y, shape, Epilogue::default()));
+                    let product =
+                        best(|| linear_int8(isa, kind, &q, &w, &mut y, shape, &Epilogue::default()));
                     let whole = best(|| {
                         let q = quantize_rows(isa, &x, inputs);
-                        linear_int8(isa, kind, &q, &w, &mut y, shape, Epilogue::default());
+                        linear_int8(isa, kind, &q, &w, &mut y, shape, &Epilogue::default());
                     });
                     (operations / product, operations / whole)
                 });

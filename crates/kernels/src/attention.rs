@@ -7,7 +7,8 @@ use std::cell::RefCell;
 use crate::dropout::Dropout;
 use crate::isa::{Isa, MulAdd, multiversion};
 use crate::parallel::{Shared, tasks_unless};
-use crate::tile::{Left, multiply, padded};
+use crate::product::transpose_tile;
+use crate::tile::{COLUMNS, Left, multiply, padded};
 
 /// Queries per block.
 const BLOCK: usize = 48;
@@ -177,14 +178,31 @@ fn head_rows<'a>(
 }
 
 /// Transposes rows of d values into d rows of `padded(length)` values, zeros behind.
-fn transpose(rows: Rows<'_>, length: usize, d: usize, to: &mut Vec<f32>) {
+fn transpose(isa: Isa, rows: Rows<'_>, length: usize, d: usize, to: &mut Vec<f32>) {
     let lp = padded(length);
     let to = reserve(to, d * lp);
-    for (c, column) in to.chunks_exact_mut(lp).enumerate() {
-        for (i, x) in column[..length].iter_mut().enumerate() {
-            *x = rows.data[i * rows.stride + c];
+    let mut last = [0.0; COLUMNS * COLUMNS];
+    for first in (0..length).step_by(COLUMNS) {
+        let mut column = 0;
+        while column + COLUMNS <= d {
+            let at = column * lp + first;
+            if first + COLUMNS <= length {
+                let from = &rows.data[first * rows.stride + column..];
+                transpose_tile(isa, from, rows.stride, &mut to[at..], lp);
+            } else {
+                for (i, row) in last.chunks_exact_mut(COLUMNS).take(length - first).enumerate() {
+                    let from = (first + i) * rows.stride + column;
+                    row.copy_from_slice(&rows.data[from..from + COLUMNS]);
+                }
+                transpose_tile(isa, &last, COLUMNS, &mut to[at..], lp);
+            }
+            column += COLUMNS;
         }
-        column[length..].fill(0.0);
+        for (c, to) in to.chunks_exact_mut(lp).enumerate().skip(column) {
+            for (i, x) in to[first..first + COLUMNS].iter_mut().enumerate() {
+                *x = if first + i < length { rows.data[(first + i) * rows.stride + c] } else { 0.0 };
+            }
+        }
     }
 }
 
@@ -210,7 +228,7 @@ pub fn attention_forward(
         SCRATCH.with_borrow_mut(|s| {
             let (column, lp) = (head * d, padded(length));
             let k = head_rows(k, width, (start, length), (column, d), &mut s.k);
-            transpose(k, length, d, &mut s.transposed);
+            transpose(isa, k, length, d, &mut s.transposed);
             let v = head_rows(v, width, (start, length), (column, d), &mut s.v);
             for block in (0..asking).step_by(BLOCK) {
                 let n = BLOCK.min(asking - block);
@@ -219,13 +237,15 @@ pub fn attention_forward(
                 multiply(isa, (n, lp, d), left, &s.transposed, lp, scores, lp, false);
                 for (i, row) in scores.chunks_exact_mut(lp).enumerate() {
                     let at = head * rows + first + block + i;
-                    let log_sum = softmax(isa, &mut row[..length], shape.scale());
+                    // What lies behind the last key takes no part; whole vectors do.
+                    row[length..].fill(f32::NEG_INFINITY);
+                    let log_sum = softmax(isa, row, shape.scale());
                     if let Some(log_sums) = log_sums {
                         // SAFETY: this task alone writes this head's entries of this sequence.
                         unsafe { log_sums.slice(at, 1)[0] = log_sum };
                     }
                     if !shape.dropout.is_none() {
-                        drop_row(isa, &mut row[..length], shape.dropout.row(at));
+                        drop_row(isa, row, shape.dropout.row(at));
                     }
                 }
                 let context = reserve(&mut s.out, n * dp);
@@ -262,8 +282,8 @@ pub fn attention_backward(
             let k = head_rows(k, width, (start, length), (column, d), &mut s.k);
             let v = head_rows(v, width, (start, length), (column, d), &mut s.v);
             let d_out = head_rows(d_out, width, (first, asking), (column, d), &mut s.d_out);
-            transpose(k, length, d, &mut s.transposed);
-            transpose(v, length, d, &mut s.transposed_v);
+            transpose(isa, k, length, d, &mut s.transposed);
+            transpose(isa, v, length, d, &mut s.transposed_v);
             reserve(&mut s.dk, length * dp).fill(0.0);
             reserve(&mut s.dv, length * dp).fill(0.0);
             for block in (0..asking).step_by(BLOCK) {
@@ -279,8 +299,9 @@ pub fn attention_backward(
                     // Σ_j p_ij · dp_ij equals the dot product of the output and its gradient.
                     let along: f32 =
                         out[at..at + d].iter().zip(&d_out.data[i * d_out.stride..]).map(|(a, b)| a * b).sum();
-                    let range = i * lp..i * lp + length;
+                    let range = i * lp..(i + 1) * lp;
                     let (p, ds) = (&mut scores[range.clone()], &mut d_scores[range]);
+                    p[length..].fill(f32::NEG_INFINITY);
                     let at = head * rows + row;
                     score_gradient(isa, p, ds, log_sums[at], along, shape.scale(), shape.dropout.row(at));
                 }

@@ -15,6 +15,7 @@ mod attention;
 mod bytes;
 mod dropout;
 mod embedding;
+mod feed_forward;
 mod isa;
 mod linear;
 mod loss;
@@ -38,6 +39,7 @@ pub use attention::{AttentionShape, Queries, attention_backward, attention_forwa
 pub use bytes::Bytes;
 pub use dropout::{Dropout, dropout_backward, dropout_forward};
 pub use embedding::{RowSums, gather_add};
+pub use feed_forward::{FUSED_ROWS, FeedForward, LinearNorm, feed_forward_norm_int8, linear_norm_int8};
 pub use isa::Isa;
 pub use linear::{
     Epilogue, LinearGradients, LinearShape, Target, Weight, linear_backward, linear_forward, pack_weight,
@@ -47,7 +49,7 @@ pub use loss::{
     squared_loss,
 };
 pub use matrix::QuantizedMatrix;
-pub use norm::{NormShape, norm_backward, norm_forward};
+pub use norm::{NormShape, norm_backward, norm_forward, norm_forward_int8};
 pub use parallel::{CHUNK_ROWS, threads};
 pub use peak::{multiply_adds, multiply_adds_int8};
 pub use precision::{Bf16, Int8, Precision};

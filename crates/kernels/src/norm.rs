@@ -3,6 +3,8 @@
 use crate::dropout::Dropout;
 use crate::isa::{Isa, MulAdd, multiversion};
 use crate::parallel::{CHUNK_ROWS, Pieces, SMALL, tasks_unless};
+use crate::product::Rows8Places;
+use crate::quantized::QuantizedRows;
 use crate::scratch;
 
 /// Lanes of a row's sums: they are formed in this many interleaved parts on every instruction set.
@@ -33,6 +35,37 @@ pub fn norm_forward(
     y: &mut [f32],
     saved: Option<(&mut [f32], &mut [f32])>,
 ) {
+    norm_rows(isa, x, residual, dropout, shape, y, saved, None);
+}
+
+/// The same without dropout, and the rows of y in int8 as well.
+///
+/// # Panics
+/// If the lengths do not fit.
+pub fn norm_forward_int8(
+    isa: Isa,
+    x: &[f32],
+    residual: Option<&[f32]>,
+    shape: NormShape<'_>,
+    y: &mut [f32],
+) -> QuantizedRows {
+    let width = shape.gamma.len();
+    QuantizedRows::fill(y.len() / width.max(1), width, |to| {
+        norm_rows(isa, x, residual, Dropout::new(0.0, 0), shape, y, None, Some(to));
+    })
+}
+
+#[allow(clippy::too_many_arguments)]
+fn norm_rows(
+    isa: Isa,
+    x: &[f32],
+    residual: Option<&[f32]>,
+    dropout: Dropout,
+    shape: NormShape<'_>,
+    y: &mut [f32],
+    saved: Option<(&mut [f32], &mut [f32])>,
+    int8: Option<Rows8Places>,
+) {
     let width = shape.gamma.len();
     assert!(width > 0 && shape.beta.len() == width && x.len() == y.len() && x.len().is_multiple_of(width));
     assert!(residual.is_none_or(|r| r.len() == x.len()));
@@ -48,7 +81,7 @@ pub fn norm_forward(
         let (y, saved) = unsafe { (y.get(i), saved.map(|(n, s)| (n.get(i), s.get(i)))) };
         let range = i * piece..i * piece + y.len();
         let residual = residual.map(|r| &r[range.clone()]);
-        forward(isa, &x[range], residual, dropout, i * CHUNK_ROWS, shape, y, saved);
+        forward(isa, &x[range], residual, dropout, i * CHUNK_ROWS, shape, y, saved, int8);
     });
 }
 
@@ -99,9 +132,9 @@ pub fn norm_backward(
 }
 
 multiversion! {
-    fn forward(
+    pub(crate) fn forward(
         x: &[f32], residual: Option<&[f32]>, dropout: Dropout, first_row: usize, shape: NormShape<'_>,
-        y: &mut [f32], saved: Option<(&mut [f32], &mut [f32])>,
+        y: &mut [f32], saved: Option<(&mut [f32], &mut [f32])>, int8: Option<Rows8Places>,
     ) = forward_body;
 }
 multiversion! {
@@ -152,6 +185,7 @@ fn forward_body<F: MulAdd>(
     shape: NormShape<'_>,
     y: &mut [f32],
     mut saved: Option<(&mut [f32], &mut [f32])>,
+    int8: Option<Rows8Places>,
 ) {
     let width = shape.gamma.len();
     let inverse = 1.0 / width as f32;
@@ -185,6 +219,10 @@ fn forward_body<F: MulAdd>(
         }
         for ((y, g), b) in y.iter_mut().zip(shape.gamma).zip(shape.beta) {
             *y = F::mul_add(*y, *g, *b);
+        }
+        if let Some(int8) = int8 {
+            // SAFETY: this task alone finishes these rows.
+            unsafe { int8.put::<F>(first_row + r, y) };
         }
     }
 }

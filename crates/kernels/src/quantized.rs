@@ -8,11 +8,20 @@ use crate::activation::{Activation, bias_activation};
 use crate::isa::{Isa, MulAdd, multiversion};
 use crate::linear::{Epilogue, LinearShape};
 use crate::precision::Int8;
-use crate::product::{Finish, Kernel, Left, Packed, Rows8, pack_bytes, product};
+use crate::product::{Finish, Kernel, Left, Packed, Rows8, Rows8Places, pack_bytes, product};
 
 /// Rows of activations in int8, each with its own scale, ready for products. Cloning shares them.
 #[derive(Clone)]
-pub struct QuantizedRows(Arc<Rows8>);
+pub struct QuantizedRows(pub(crate) Arc<Rows8>);
+
+impl QuantizedRows {
+    /// Rows that `f` puts in their places.
+    pub(crate) fn fill(rows: usize, depth: usize, f: impl FnOnce(Rows8Places)) -> Self {
+        let (out, to) = Rows8::room(rows, depth);
+        f(to);
+        Self(Arc::new(out))
+    }
+}
 
 impl fmt::Debug for QuantizedRows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -33,14 +42,14 @@ pub fn quantize_rows(isa: Isa, x: &[f32], depth: usize) -> QuantizedRows {
 /// A weight `[outputs, inputs]` of int8 values, packed for products on any instruction set.
 #[derive(Clone, Debug)]
 pub struct PackedInt8 {
-    packed: Packed,
-    columns: Columns,
-    shape: (usize, usize),
+    pub(crate) packed: Packed,
+    pub(crate) columns: Columns,
+    pub(crate) shape: (usize, usize),
 }
 
 /// What belongs to each output of an int8 weight.
 #[derive(Clone, Debug)]
-struct Columns {
+pub(crate) struct Columns {
     /// What its integers are multiplied by.
     scales: Vec<f32>,
     /// 128 times their sum, which the offset of the left side adds.
@@ -53,6 +62,16 @@ fn offset(row: &[i8]) -> i32 {
 }
 
 impl PackedInt8 {
+    /// Inputs.
+    pub const fn inputs(&self) -> usize {
+        self.shape.0
+    }
+
+    /// Outputs.
+    pub const fn outputs(&self) -> usize {
+        self.shape.1
+    }
+
     /// Packs `weight`, `[outputs, inputs]`, of which row o stands for its values times `scales[o]`.
     ///
     /// # Panics
@@ -80,11 +99,12 @@ impl PackedInt8 {
 /// Most inputs of an int8 layer: 127 · 255 of them still fit a 32-bit sum.
 pub const MAX_INPUTS: usize = 1 << 16;
 
-struct Dequantize<'a> {
-    rows: &'a [f32],
-    columns: &'a Columns,
-    bias: Option<&'a [f32]>,
-    activation: Activation,
+pub(crate) struct Dequantize<'a> {
+    /// Of the rows of c.
+    pub(crate) rows: &'a [f32],
+    pub(crate) columns: &'a Columns,
+    pub(crate) bias: Option<&'a [f32]>,
+    pub(crate) activation: Activation,
 }
 
 impl Finish for Dequantize<'_> {
@@ -123,9 +143,9 @@ pub fn linear_int8(
     w: &PackedInt8,
     y: &mut [f32],
     (rows, inputs, outputs): LinearShape,
-    epilogue: Epilogue<'_>,
+    epilogue: &Epilogue<'_>,
 ) {
-    let Epilogue { bias, activation, .. } = epilogue;
+    let &Epilogue { bias, activation, .. } = epilogue;
     assert!(w.shape == (inputs, outputs) && x.0.scales.len() == rows && y.len() == rows * outputs);
     assert!(bias.is_none_or(|bias| bias.len() == outputs));
     let finish = Dequantize { rows: &x.0.scales, columns: &w.columns, bias, activation };

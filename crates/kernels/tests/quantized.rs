@@ -68,7 +68,7 @@ fn products_against_integers() {
                 let packed = PackedInt8::new(isa, &w, &scales, (inputs, outputs));
                 let mut y = vec![f32::NAN; rows * outputs];
                 let epilogue = Epilogue { bias: Some(&bias), ..Epilogue::default() };
-                linear_int8(isa, kind, &quantize_rows(isa, &x, inputs), &packed, &mut y, shape, epilogue);
+                linear_int8(isa, kind, &quantize_rows(isa, &x, inputs), &packed, &mut y, shape, &epilogue);
                 y
             });
             if let Some(i) = (0..fast.len()).find(|&i| fast[i] != wanted[i]) {
@@ -90,7 +90,7 @@ fn the_activation_comes_after_scale_and_bias() {
         let run = |activation| {
             let mut y = vec![f32::NAN; rows * outputs];
             let epilogue = Epilogue { bias: Some(&bias), activation, pre: None };
-            linear_int8(isa, kind, &quantize_rows(isa, &x, inputs), &packed, &mut y, shape, epilogue);
+            linear_int8(isa, kind, &quantize_rows(isa, &x, inputs), &packed, &mut y, shape, &epilogue);
             y
         };
         for (y, before) in run(Activation::Gelu).iter().zip(run(Activation::Identity)) {
@@ -110,7 +110,7 @@ fn a_row_has_the_same_bits_alone_and_among_others() {
                 let rows = x.len() / inputs;
                 let mut y = vec![0.0; rows * outputs];
                 let x = quantize_rows(isa, x, inputs);
-                linear_int8(isa, kind, &x, &packed, &mut y, (rows, inputs, outputs), Epilogue::default());
+                linear_int8(isa, kind, &x, &packed, &mut y, (rows, inputs, outputs), &Epilogue::default());
                 y
             };
             let all = forward(&x);
@@ -136,7 +136,7 @@ fn what_is_no_number_stays_none() {
             let packed = PackedInt8::new(isa, &integers(20 * 70, 2), &[0.1; 20], (70, 20));
             let mut y = vec![0.0; 60];
             let x = quantize_rows(isa, &x, 70);
-            linear_int8(isa, kind, &x, &packed, &mut y, (3, 70, 20), Epilogue::default());
+            linear_int8(isa, kind, &x, &packed, &mut y, (3, 70, 20), &Epilogue::default());
             assert!(y[20..40].iter().all(|y| !y.is_finite()), "{isa} {}, {bad}", kind.name());
             assert!(y[..20].iter().chain(&y[40..]).all(|y| y.is_finite()), "{isa} {}, {bad}", kind.name());
         }

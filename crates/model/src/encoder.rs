@@ -208,11 +208,8 @@ impl Layer {
         let context =
             tape.attention([&q, &k, &v], &batch.offsets, (run.heads, run.queries), run.p_attention)?;
         drop((q, k, v));
-        let projected = tape.linear(&context, self.attention_output, Activation::Identity)?;
-        let x = tape.norm(&projected, Some(&asking), self.attention_norm, run.p)?;
-        let inner = tape.linear(&x, self.intermediate, run.activation)?; // [.., intermediate]
-        let outer = tape.linear(&inner, self.output, Activation::Identity)?;
-        drop(inner);
-        tape.norm(&outer, Some(&x), self.output_norm, run.p)
+        let x = tape.linear_norm(&context, self.attention_output, &asking, self.attention_norm, run.p)?;
+        drop((context, asking));
+        tape.feed_forward_norm(&x, [self.intermediate, self.output], run.activation, self.output_norm, run.p)
     }
 }

@@ -62,6 +62,7 @@ fn file(args: &BenchArgs, common: &Common) -> Result<()> {
 
     progress.stage("one row at a time");
     let mut singles = Vec::new();
+    profile.clear();
     for text in 0..encodings.len().min(args.single) {
         let text = encodings.pick(&[text]);
         let start = Instant::now();
@@ -69,6 +70,7 @@ fn file(args: &BenchArgs, common: &Common) -> Result<()> {
         singles.push(start.elapsed().as_secs_f64() * 1e3);
     }
     drop(progress);
+    let spent_single = profile_json(&profile, singles.len().max(1), singles.iter().sum());
     let mut result = json!({
         "rows": encodings.len(),
         "tokens": tokens,
@@ -84,6 +86,7 @@ fn file(args: &BenchArgs, common: &Common) -> Result<()> {
     });
     if args.profile {
         result["profile"] = spent;
+        result["profile_single_row"] = spent_single;
     }
     show(common, &result)
 }
@@ -108,20 +111,33 @@ pub(super) fn show(common: &Common, result: &serde_json::Value) -> Result<()> {
         return output::print_json(result);
     }
     let mut out = String::new();
-    for (key, value) in result.as_object().into_iter().flatten().filter(|(key, _)| *key != "profile") {
+    let profiles = ["profile", "profile_single_row"];
+    for (key, value) in
+        result.as_object().into_iter().flatten().filter(|(key, _)| !profiles.contains(&key.as_str()))
+    {
         let value = value
             .as_f64()
             .filter(|_| value.is_f64())
             .map_or_else(|| value.to_string(), |x| format!("{x:.2}"));
         let _ = writeln!(out, "{:<22}{}", key.replace('_', " "), value.trim_matches('"'));
     }
-    for part in result["profile"].as_array().into_iter().flatten() {
+    let parts = |key: &str| result[key].as_array().cloned().unwrap_or_default();
+    let titled = |(key, title): (&str, &str)| {
+        parts(key)
+            .into_iter()
+            .enumerate()
+            .map(move |(i, part)| (if i == 0 { title.to_owned() } else { String::new() }, part))
+            .collect::<Vec<_>>()
+    };
+    for (title, part) in [("profile", ""), ("profile_single_row", "one row at a time\n")].map(titled).concat()
+    {
+        out.push_str(&title);
         let (text, number) =
             (|key: &str| part[key].as_str().unwrap_or_default(), |key: &str| part[key].as_f64());
         let (ms, share) = (number("ms").unwrap_or_default(), number("share").unwrap_or_default());
         let _ = writeln!(
             out,
-            "  {:<9}{:<22}{:>4} x {:>9.2} ms {:>6.1} %",
+            "  {:<9}{:<24}{:>4} x {:>9.3} ms {:>6.1} %",
             text("phase"),
             text("operation"),
             part["calls"],

@@ -138,7 +138,7 @@ impl Tape<'_> {
         let weight = self.params.packed_int8(layer.weight, matrix, isa);
         let mut y = self.context.scratch(rows, outputs);
         let epilogue = Epilogue { bias, activation, pre: None };
-        linear_int8(isa, self.context.int8(), quantized, &weight, &mut y, (rows, inputs, outputs), epilogue);
+        linear_int8(isa, self.context.int8(), quantized, &weight, &mut y, (rows, inputs, outputs), &epilogue);
         Ok(Var::constant(y))
     }
 

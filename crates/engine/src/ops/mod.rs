@@ -2,6 +2,7 @@
 
 mod add;
 mod attention;
+mod block;
 mod dropout;
 mod embedding;
 mod linear;

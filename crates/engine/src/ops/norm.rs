@@ -1,6 +1,6 @@
 //! Dropout, residual and LayerNorm in one operation.
 
-use filbert_kernels::{Dropout, NormShape, norm_backward, norm_forward};
+use filbert_kernels::{Dropout, NormShape, norm_backward, norm_forward, norm_forward_int8};
 
 use crate::tape::{Backward, NodeId, Pass};
 use crate::{Error, ParamId, Tape, Tensor, Var};
@@ -54,6 +54,11 @@ impl Tape<'_> {
         let inputs: Vec<&Var> = std::iter::once(x).chain(residual).collect();
         let r = residual.map(|r| &r.value[..]);
         if !self.records(&inputs, &[norm.gamma, norm.beta]) {
+            if self.params.has_quantized() && dropout.is_none() {
+                // The next layers read the rows in int8; they are made while they are in cache.
+                let int8 = norm_forward_int8(isa, &x.value, r, shape, &mut y);
+                return Ok(Var::with_int8(y, int8));
+            }
             norm_forward(isa, &x.value, r, dropout, shape, &mut y, None);
             return Ok(Var::constant(y));
         }

@@ -11,7 +11,7 @@ use super::pack::{as_floats, transpose_tile};
 use super::packed::{DEPTH8, Form, Format, LINES, Line, Packed, SIDE, Spare, TileJob};
 use super::store;
 use crate::isa::{Isa, MulAdd, multiversion};
-use crate::parallel::{CHUNK_ROWS, Shared, tasks_unless};
+use crate::parallel::{Shared, tasks_unless};
 
 /// 1.5 · 2^23: adding it rounds to the nearest integer, which then stands in the low bits.
 const ROUND: f32 = 12_582_912.0;
@@ -23,11 +23,17 @@ pub(crate) struct Rows8 {
 }
 
 impl Rows8 {
-    /// Quantizes the rows of x, `[rows, depth]`.
+    /// Quantizes the rows of x, `[rows, depth]`, over the pool.
     pub(crate) fn new(isa: Isa, x: &[f32], depth: usize) -> Self {
-        let rows = x.len().checked_div(depth).unwrap_or(0);
-        let mut out = Self { packed: Spare::take(), scales: vec![0.0; rows] };
-        fill_rows8(isa, x, depth, &mut out);
+        /// Rows of a task.
+        const ROWS: usize = 8;
+        let rows = x.len() / depth;
+        let (out, to) = Self::room(rows, depth);
+        let pieces = x.chunks(ROWS * depth);
+        tasks_unless(x.len() < 1 << 12, pieces.len(), |i| {
+            let end = ((i + 1) * ROWS * depth).min(x.len());
+            quantize_rows(isa, &x[i * ROWS * depth..end], depth, i * ROWS, to);
+        });
         out
     }
 
@@ -122,7 +128,7 @@ fn quantize_line(values: &[f32; DEPTH8], inverse: f32, to: &mut [f32]) {
     }
 }
 
-multiversion! { fn quantize_rows(x: &[f32], depth: usize, first: usize, to: Rows8Places) = quantize_rows_body; }
+multiversion! { pub(crate) fn quantize_rows(x: &[f32], depth: usize, first: usize, to: Rows8Places) = quantize_rows_body; }
 
 #[inline(always)]
 fn quantize_rows_body<F: MulAdd>(x: &[f32], depth: usize, first: usize, to: Rows8Places) {
@@ -130,26 +136,6 @@ fn quantize_rows_body<F: MulAdd>(x: &[f32], depth: usize, first: usize, to: Rows
         // SAFETY: the caller's task alone writes these rows.
         unsafe { to.put::<F>(first + i, row) };
     }
-}
-
-/// Quantizes the rows of x, `[rows, depth]`, over the pool.
-pub(crate) fn fill_rows8(isa: Isa, x: &[f32], depth: usize, out: &mut Rows8) {
-    let rows = out.scales.len();
-    let lines = out.packed.reshape(Format::Int8, Form::Row, rows, depth);
-    let to = Rows8Places {
-        lines: Shared::new(as_floats(lines)),
-        scales: Shared::new(&mut out.scales),
-        rows,
-        depth,
-    };
-    if depth == 0 {
-        return;
-    }
-    let pieces = x.chunks(CHUNK_ROWS * depth);
-    tasks_unless(rows <= CHUNK_ROWS, pieces.len(), |i| {
-        let end = ((i + 1) * CHUNK_ROWS * depth).min(x.len());
-        quantize_rows(isa, &x[i * CHUNK_ROWS * depth..end], depth, i * CHUNK_ROWS, to);
-    });
 }
 
 /// Packs a right side of signed bytes, tile by tile: `read` gives the bytes of 16 columns at 64 depths, column by column,
@@ -174,7 +160,7 @@ pub(crate) fn pack_bytes(
             }
             // SAFETY: this task alone writes this strip's lines.
             let to = unsafe { lines.slice((strip * tiles + tile) * LINES * SIDE, LINES * SIDE) };
-            transpose_tile(isa, &words, SIDE, to);
+            transpose_tile(isa, &words, SIDE, to, SIDE);
         }
     });
 }

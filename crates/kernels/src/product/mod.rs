@@ -23,8 +23,8 @@ use std::ops::Range;
 use crate::isa::Isa;
 use crate::parallel::{Shared, tasks_unless};
 use crate::precision::{Bf16, Int8, Precision, Unit, Unit8};
-pub(crate) use int8::{Rows8, pack_bytes};
-pub(crate) use pack::{Source, Work, pack};
+pub(crate) use int8::{Rows8, Rows8Places, pack_bytes, quantize_rows};
+pub(crate) use pack::{Source, Work, pack, transpose_tile};
 pub use packed::Packed;
 pub(crate) use packed::{Form, Format, Spare, release_memory};
 use packed::{LINES, SIDE, Tiles};
@@ -138,13 +138,48 @@ pub(crate) fn product(
         let rows = row..(row + rows).min(m);
         let columns = strip * SIDE..((strip + strips) * SIDE).min(n);
         // SAFETY: the sides were checked above, and this task alone writes these rows and columns of c.
-        unsafe { job.block(rows.clone(), columns.clone()) };
+        unsafe { job.block(rows.clone(), columns.clone(), 0) };
         for row in rows {
             // SAFETY: as above.
             let part = unsafe { job.c.slice(row * n + columns.start, columns.len()) };
             finish.row(kernel.isa(), row, columns.start, part);
         }
     });
+}
+
+/// c `[rows, n]` = some rows of a, from the first one on, a multiple of 16, by b; then `finish`, told rows from 0 on. For a task
+/// of its own.
+///
+/// # Panics
+/// If c is not whole rows, a side is of another format, or a has no such rows.
+pub(crate) fn product_of_rows(
+    kernel: Kernel,
+    c: &mut [f32],
+    (a, first): (&Packed, usize),
+    b: &Packed,
+    finish: &impl Finish,
+) {
+    /// Columns at a time, over which the rows stay in the first-level cache.
+    const COLUMNS: usize = 96;
+    let (n, k) = (b.sides, b.depths);
+    let rows = c.len().checked_div(n).unwrap_or(0);
+    assert!(c.len() == rows * n && first.is_multiple_of(SIDE) && first + rows <= a.sides);
+    assert!(kernel.format() != Format::F32 && b.holds(kernel, n, k, Form::Pair));
+    assert!(a.holds(kernel, a.sides, k, Form::Row));
+    if k == 0 {
+        c.fill(0.0);
+    }
+    let job = Job { kernel, a: Left::Packed(a), b: b.tiles(), c: Shared::new(c), n, k, accumulate: false };
+    for column in (0..n).step_by(COLUMNS) {
+        let columns = column..(column + COLUMNS).min(n);
+        // SAFETY: the sides were checked above, and c is this caller's alone.
+        unsafe { job.block(0..rows, columns.clone(), first / SIDE) };
+        for row in 0..rows {
+            // SAFETY: as above.
+            let part = unsafe { job.c.slice(row * n + columns.start, columns.len()) };
+            finish.row(kernel.isa(), row, columns.start, part);
+        }
+    }
 }
 
 /// Multiply-adds below which a product stays on the calling thread.
@@ -178,8 +213,9 @@ struct Job<'a> {
 
 impl Job<'_> {
     /// # Safety
-    /// The sides must be as large as the shape says, and the caller's task alone writes these rows and columns of c.
-    unsafe fn block(self, rows: Range<usize>, columns: Range<usize>) {
+    /// The sides must be as large as the shape says, and the caller's task alone writes these rows and columns of c. Row 0 of c is
+    /// the first row of strip `first` of a packed left side.
+    unsafe fn block(self, rows: Range<usize>, columns: Range<usize>, first: usize) {
         let piece = self.kernel.depth_piece();
         for start in (0..self.k).step_by(piece) {
             let depth = start..(start + piece).min(self.k);
@@ -191,14 +227,14 @@ impl Job<'_> {
                         float::block(isa, self, a, rows.clone(), columns.clone(), depth, adds);
                     }
                     (Kernel::Bf16(_, Bf16(unit)), Left::Packed(a)) => {
-                        let job = packed::TileJob::new(self, a.tiles(), depth, adds);
+                        let job = packed::TileJob::new(self, a.tiles().from(first), depth, adds);
                         match unit {
                             Unit::Avx512 => avx512::block(job, rows.clone(), columns.clone()),
                             Unit::Amx => amx::block(job, rows.clone(), columns.clone()),
                         }
                     }
                     (Kernel::Int8(_, Int8(unit)), Left::Packed(a)) => {
-                        let job = packed::TileJob::new(self, a.tiles(), depth, adds);
+                        let job = packed::TileJob::new(self, a.tiles().from(first), depth, adds);
                         match unit {
                             Unit8::Portable => int8::portable(job, rows.clone(), columns.clone()),
                             #[cfg(target_arch = "x86_64")]

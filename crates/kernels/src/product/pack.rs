@@ -202,7 +202,7 @@ fn transpose_strip(isa: Isa, from: Source<'_>, first: usize, to: &mut [f32]) {
         while start + SIDE <= from.depths {
             let at = &from.data[first * from.side + start..(first + SIDE - 1) * from.side + start + SIDE];
             let tile = &mut to[start * SIDE..(start + SIDE) * SIDE];
-            transpose_tile(isa, at, from.side, tile);
+            transpose_tile(isa, at, from.side, tile, SIDE);
             start += SIDE;
         }
     }
@@ -214,19 +214,27 @@ fn transpose_strip(isa: Isa, from: Source<'_>, first: usize, to: &mut [f32]) {
     }
 }
 
-/// 16 rows of 16 values, `stride` apart, as 16 columns.
-pub(super) fn transpose_tile(isa: Isa, from: &[f32], stride: usize, to: &mut [f32]) {
-    assert!(to.len() == SIDE * SIDE && from.len() >= (SIDE - 1) * stride + SIDE);
+/// 16 rows of 16 values, `stride` apart, as 16 rows of their columns, `to_stride` apart.
+pub(crate) fn transpose_tile(isa: Isa, from: &[f32], stride: usize, to: &mut [f32], to_stride: usize) {
+    assert!(
+        to.len() >= (SIDE - 1) * to_stride + SIDE
+            && from.len() >= (SIDE - 1) * stride + SIDE
+            && to_stride >= SIDE
+    );
     match isa.level() {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the level exists only where the processor has the features; the lengths were checked.
-        crate::isa::Level::Avx512 => unsafe { x86::transpose512(from.as_ptr(), stride, to.as_mut_ptr()) },
+        crate::isa::Level::Avx512 => unsafe {
+            x86::transpose512(from.as_ptr(), stride, to.as_mut_ptr(), to_stride);
+        },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        crate::isa::Level::Avx2 => unsafe { x86::transpose256(from.as_ptr(), stride, to.as_mut_ptr()) },
+        crate::isa::Level::Avx2 => unsafe {
+            x86::transpose256(from.as_ptr(), stride, to.as_mut_ptr(), to_stride);
+        },
         crate::isa::Level::Portable => {
-            for (d, line) in to.chunks_exact_mut(SIDE).enumerate() {
-                for (i, to) in line.iter_mut().enumerate() {
+            for (d, line) in to.chunks_mut(to_stride).take(SIDE).enumerate() {
+                for (i, to) in line[..SIDE].iter_mut().enumerate() {
                     *to = from[i * stride + d];
                 }
             }

@@ -162,6 +162,11 @@ unsafe impl Send for Tiles {}
 unsafe impl Sync for Tiles {}
 
 impl Tiles {
+    /// The same from strip `first` on, which must exist.
+    pub(super) fn from(self, first: usize) -> Self {
+        Self { lines: self.lines.wrapping_add(first * self.strip), ..self }
+    }
+
     /// Lines of a strip.
     pub(super) const fn strip(self) -> usize {
         self.strip

@@ -58,14 +58,14 @@ fn store(lines: &mut [f32], values: &[__m512i; 16]) {
 }
 
 /// # Safety
-/// The processor must have the feature; 16 rows of 16 values must be readable, 256 values writable.
+/// The processor must have the feature; 16 rows of 16 values must be readable, and so many writable.
 #[target_feature(enable = "avx512f")]
-pub(super) unsafe fn transpose512(from: *const f32, stride: usize, to: *mut f32) {
+pub(super) unsafe fn transpose512(from: *const f32, stride: usize, to: *mut f32, to_stride: usize) {
     // SAFETY: promised by the caller.
     unsafe {
         let rows: [__m512i; 16] = std::array::from_fn(|i| _mm512_loadu_si512(from.add(i * stride).cast()));
         for (i, column) in transposed(&rows).into_iter().enumerate() {
-            _mm512_storeu_si512(to.add(i * SIDE).cast(), column);
+            _mm512_storeu_si512(to.add(i * to_stride).cast(), column);
         }
     }
 }
@@ -73,19 +73,19 @@ pub(super) unsafe fn transpose512(from: *const f32, stride: usize, to: *mut f32)
 /// # Safety
 /// As for [`transpose512`].
 #[target_feature(enable = "avx2")]
-pub(super) unsafe fn transpose256(from: *const f32, stride: usize, to: *mut f32) {
+pub(super) unsafe fn transpose256(from: *const f32, stride: usize, to: *mut f32, to_stride: usize) {
     for (i, j) in [(0, 0), (0, 8), (8, 0), (8, 8)] {
         // SAFETY: promised by the caller.
-        unsafe { transpose8(from.add(i * stride + j), stride, to.add(j * SIDE + i)) };
+        unsafe { transpose8(from.add(i * stride + j), stride, to.add(j * to_stride + i), to_stride) };
     }
 }
 
-/// 8 rows of 8 values to columns, a line apart.
+/// 8 rows of 8 values to columns, `to_stride` apart.
 ///
 /// # Safety
 /// As for [`transpose512`].
 #[target_feature(enable = "avx2")]
-unsafe fn transpose8(from: *const f32, stride: usize, to: *mut f32) {
+unsafe fn transpose8(from: *const f32, stride: usize, to: *mut f32, to_stride: usize) {
     // SAFETY: promised by the caller.
     let r: [__m256; 8] = std::array::from_fn(|i| unsafe { _mm256_loadu_ps(from.add(i * stride)) });
     let mut pairs = r;
@@ -106,8 +106,8 @@ unsafe fn transpose8(from: *const f32, stride: usize, to: *mut f32) {
         let high = _mm256_permute2f128_ps::<0x31>(fours[i], fours[4 + i]);
         // SAFETY: promised by the caller.
         unsafe {
-            _mm256_storeu_ps(to.add(i * SIDE), low);
-            _mm256_storeu_ps(to.add((4 + i) * SIDE), high);
+            _mm256_storeu_ps(to.add(i * to_stride), low);
+            _mm256_storeu_ps(to.add((4 + i) * to_stride), high);
         }
     }
 }
