@@ -23,6 +23,7 @@ mod parallel;
 mod peak;
 mod precision;
 mod product;
+mod quant;
 mod reduce;
 pub mod reference;
 mod scratch;
@@ -47,6 +48,11 @@ pub use parallel::{CHUNK_ROWS, threads};
 pub use peak::multiply_adds;
 pub use precision::{Bf16, Precision};
 pub use product::Packed;
+pub use quant::{
+    EightBit, Fit, FourBit, INT4_LEVELS, Int4, Int8, NF4_BLOCK, NF4_LEVELS, Nf4, QuantError, SCALE_BLOCK,
+    Scheme, dynamic_map, fake_quantize, fake_quantize_rows, from_half, half_scales, int8_scale, nf4_scales,
+    to_half,
+};
 pub use reduce::{add_assign, sum_of_squares, sum_rows};
 pub use team::together;
 
