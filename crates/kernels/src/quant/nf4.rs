@@ -124,7 +124,7 @@ impl Nf4 {
     /// The scale of each block, as the codes stand for it.
     ///
     /// # Errors
-    /// Those of [`nf4_scales`]; none for what [`encode`](Self::encode) made.
+    /// Those of [`nf4_scales`].
     pub fn scales(&self) -> Result<Vec<f32>, QuantError> {
         nf4_scales(&self.scale_codes, self.offset, &self.scale_scales)
     }

@@ -104,3 +104,26 @@ fn sum_in_lanes(x: &[f32], importance: &[f32], term: impl Fn(f32, f32) -> f32) -
     }
     lanes.iter().sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::search;
+    use crate::isa::Isa;
+    use crate::quant::int8::plain_step;
+    use crate::quant::largest;
+
+    #[test]
+    fn every_instruction_set_finds_the_same_scale() {
+        for len in [1, 15, 64, 100, 3072] {
+            let x: Vec<f32> = (0..len).map(|i| (i as f32 * 0.37).sin().powi(5)).collect();
+            let importance: Vec<f32> = (0..len).map(|i| 1.0 + (i as f32).cos()).collect();
+            for limit in [7.0, 127.0] {
+                let steps: Vec<_> = Isa::available()
+                    .into_iter()
+                    .map(|isa| search(isa, &x, &importance, limit, plain_step(largest(&x)), |scale| scale))
+                    .collect();
+                assert!(steps.iter().all(|step| *step == steps[0]), "{len}: {steps:?}");
+            }
+        }
+    }
+}
