@@ -20,6 +20,7 @@ mod tensor;
 
 pub use context::{Context, Device};
 pub use error::Error;
+pub use filbert_kernels::quant;
 pub use filbert_kernels::{
     Activation, Bf16, Bytes, Int8, Isa, Precision, QuantizedMatrix, Queries, RowSums, threads, together,
 };

@@ -1,9 +1,12 @@
 //! Named parameters: the weights of a model, in a fixed order, each with its shape and whether it is trained.
 
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
-use filbert_kernels::{Isa, Packed, PackedInt8, Precision, QuantizedMatrix, Weight, pack_weight};
+use filbert_kernels::{
+    ExpandedInt8, Isa, Packed, PackedInt8, Precision, QuantizedMatrix, Weight, pack_weight,
+};
 
 use crate::Error;
 
@@ -65,6 +68,24 @@ pub struct Params {
 /// A weight packed for products in f32, in bfloat16 and in int8, where they were asked for.
 #[derive(Clone, Debug, Default)]
 struct PackedOnce([OnceLock<Packed>; 2], OnceLock<Arc<PackedInt8>>);
+
+/// A weight of few bits, packed for products.
+#[derive(Debug)]
+pub(crate) enum Int8Weight {
+    Kept(Arc<PackedInt8>),
+    Expanded(ExpandedInt8),
+}
+
+impl Deref for Int8Weight {
+    type Target = PackedInt8;
+
+    fn deref(&self) -> &PackedInt8 {
+        match self {
+            Self::Kept(weight) => weight,
+            Self::Expanded(weight) => weight,
+        }
+    }
+}
 
 impl Params {
     /// Adds a parameter.
@@ -138,9 +159,13 @@ impl Params {
         self.list[id.0].quantized.as_ref()
     }
 
-    /// The same packed for products, once.
-    pub(crate) fn packed_int8(&self, id: ParamId, matrix: &QuantizedMatrix, isa: Isa) -> Arc<PackedInt8> {
-        Arc::clone(self.packed[id.0].1.get_or_init(|| Arc::new(matrix.pack(isa))))
+    /// The same packed for products: eight bits once and for all, fewer for this use.
+    pub(crate) fn packed_int8(&self, id: ParamId, matrix: &QuantizedMatrix, isa: Isa) -> Int8Weight {
+        if matrix.is_four_bit() {
+            return Int8Weight::Expanded(matrix.expand(isa));
+        }
+        let once = &self.packed[id.0].1;
+        Int8Weight::Kept(Arc::clone(once.get_or_init(|| Arc::new(matrix.pack(isa)))))
     }
 
     /// True where any parameter is a matrix of few bits.

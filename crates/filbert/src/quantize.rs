@@ -6,7 +6,7 @@ use std::path::Path;
 use filbert_model::Scheme;
 use filbert_model::config::CONFIG_FILE;
 use filbert_model::folder::SaveFolder;
-use filbert_model::quantized::{QUANTIZED_FILE, write};
+use filbert_model::quantized::{Importance, QUANTIZED_FILE, write};
 use serde_json::json;
 
 use crate::{Classifier, Error};
@@ -21,7 +21,7 @@ pub(crate) fn save(
     let folder = SaveFolder::create(out, force)?;
     let config = classifier.network.config.to_json_for_classifier(classifier.task, &classifier.labels);
     folder.write(CONFIG_FILE, config.as_bytes())?;
-    write(&folder.file(QUANTIZED_FILE)?, &classifier.network.params, plan)?;
+    write(&folder.file(QUANTIZED_FILE)?, &classifier.network.params, plan, &Importance::Equal)?;
     for (name, bytes) in classifier.tokenizer.files() {
         folder.write(name, bytes)?;
     }

@@ -10,11 +10,11 @@ use std::cell::RefCell;
 use crate::activation::Activation;
 use crate::dropout::Dropout;
 use crate::isa::Isa;
+use crate::linear_int8::{Dequantize, PackedInt8, QuantizedRows};
 use crate::norm::{NormShape, forward};
 use crate::parallel::{Pieces, tasks};
 use crate::precision::Int8;
 use crate::product::{Kernel, Rows8, Rows8Places, product_of_rows, quantize_rows};
-use crate::quantized::{Dequantize, PackedInt8, QuantizedRows};
 
 /// Rows of a task.
 const ROWS: usize = 64;

@@ -18,6 +18,7 @@ mod embedding;
 mod feed_forward;
 mod isa;
 mod linear;
+mod linear_int8;
 mod loss;
 mod math;
 mod matrix;
@@ -26,7 +27,7 @@ mod parallel;
 mod peak;
 mod precision;
 mod product;
-mod quantized;
+pub mod quant;
 mod reduce;
 pub mod reference;
 mod scratch;
@@ -44,6 +45,7 @@ pub use isa::Isa;
 pub use linear::{
     Epilogue, LinearGradients, LinearShape, Target, Weight, linear_backward, linear_forward, pack_weight,
 };
+pub use linear_int8::{ExpandedInt8, MAX_INPUTS, PackedInt8, QuantizedRows, linear_int8, quantize_rows};
 pub use loss::{
     LossShape, cross_entropy_backward, cross_entropy_forward, sigmoid_loss, softmax_loss, softmax_rows,
     squared_loss,
@@ -54,12 +56,12 @@ pub use parallel::{CHUNK_ROWS, threads};
 pub use peak::{multiply_adds, multiply_adds_int8};
 pub use precision::{Bf16, Int8, Precision};
 pub use product::Packed;
-pub use quantized::{MAX_INPUTS, PackedInt8, QuantizedRows, linear_int8, quantize_rows};
 pub use reduce::{add_assign, sum_of_squares, sum_rows};
 pub use team::together;
 
 /// Frees the memory that products and other passes keep for the next call.
 pub fn release_memory() {
     product::release_memory();
+    linear_int8::release();
     scratch::release();
 }

@@ -2,9 +2,9 @@
 
 use crate::dropout::Dropout;
 use crate::isa::{Isa, MulAdd, multiversion};
+use crate::linear_int8::QuantizedRows;
 use crate::parallel::{CHUNK_ROWS, Pieces, SMALL, tasks_unless};
 use crate::product::Rows8Places;
-use crate::quantized::QuantizedRows;
 use crate::scratch;
 
 /// Lanes of a row's sums: they are formed in this many interleaved parts on every instruction set.

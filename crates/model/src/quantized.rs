@@ -2,33 +2,89 @@
 //! matrices in few bits; the file's metadata says which and how. Another file name is used on purpose: tools that do not know
 //! the layout refuse the folder, where they would else take the integers for weights. `docs/formats.md` describes it.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+mod encode;
 
-use filbert_engine::{Params, QuantizedMatrix};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+
+use filbert_engine::quant::{self, INT4_LEVELS, NF4_BLOCK, NF4_LEVELS, SCALE_BLOCK, half_scales, nf4_scales};
+use filbert_engine::{Bytes, Params, QuantizedMatrix};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::safetensors::{Data, Dtype, SafeTensors, Tensor, write_tensors};
 
+pub use encode::{Importance, encode};
+
 /// The weights of a folder with matrices of few bits.
 pub const QUANTIZED_FILE: &str = "quantized.safetensors";
 /// The key of the file's metadata that lists its matrices of few bits.
 pub const METADATA_KEY: &str = "filbert.quantized";
+/// Sizes that the groups of int4 may have.
+pub const GROUPS: [usize; 3] = [32, 64, 128];
 
 /// How a matrix is stored in few bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "scheme", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Scheme {
     /// Eight bits: a row is integers from -127 to 127 times its scale.
     Int8,
+    /// Four bits: a group of elements is integers from -7 to 7 times its scale, of half precision.
+    Int4 {
+        /// The elements of a group: 32, 64 or 128.
+        group: usize,
+    },
+    /// Four bits: a block of 64 elements is levels of NF4 times its scale; the scales have eight bits (Dettmers et al. 2023).
+    Nf4,
 }
 
 impl Scheme {
-    /// The name: `int8`.
+    /// The name: `int8`, `int4` or `nf4`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Int8 => "int8",
+            Self::Int4 { .. } => "int4",
+            Self::Nf4 => "nf4",
+        }
+    }
+
+    /// The same as the kernels name it.
+    pub const fn kernel(self) -> quant::Scheme {
+        match self {
+            Self::Int8 => quant::Scheme::Int8,
+            Self::Int4 { group } => quant::Scheme::Int4 { group },
+            Self::Nf4 => quant::Scheme::Nf4,
+        }
+    }
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Int4 { group } if *group != 64 => write!(f, "int4:{group}"),
+            other => f.write_str(other.name()),
+        }
+    }
+}
+
+impl FromStr for Scheme {
+    type Err = String;
+
+    /// `int8`, `nf4`, `int4` (in groups of 64) or `int4:GROUP`.
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        match text.split_once(':').map_or((text, None), |(name, group)| (name, Some(group))) {
+            ("int8", None) => Ok(Self::Int8),
+            ("nf4", None) => Ok(Self::Nf4),
+            ("int4", None) => Ok(Self::Int4 { group: 64 }),
+            ("int4", Some(group)) => {
+                let group = group.parse().ok().filter(|group| GROUPS.contains(group));
+                group
+                    .map(|group| Self::Int4 { group })
+                    .ok_or_else(|| "the groups of int4 are 32, 64 or 128".to_owned())
+            }
+            _ => Err("a scheme is int8, int4, int4:GROUP or nf4".to_owned()),
         }
     }
 }
@@ -46,15 +102,36 @@ struct Entry {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Listed(BTreeMap<String, Entry>);
 
+/// What belongs to each row, group or block.
+const SCALES: &str = "scales";
+/// Of NF4, what each block of scale codes is multiplied by, and what is added.
+const SCALE_SCALES: &str = "scale_scales";
+const SCALE_OFFSET: &str = "scale_offset";
+
+fn part(name: &str, part: &str) -> String {
+    format!("{name}.{part}")
+}
+
 impl Listed {
     /// Reads the list of a file; empty where it has none.
     pub(crate) fn of(file: &SafeTensors) -> Result<Self> {
         let Some(text) = file.metadata().get(METADATA_KEY) else { return Ok(Self::default()) };
-        let parsed = serde_json::from_str(text).map(Self);
-        parsed.map_err(|error| Error::BadQuantized {
-            file: file.path().to_path_buf(),
-            problem: format!("the metadata {METADATA_KEY} is not understood: {error}"),
-        })
+        let bad = |problem| Error::BadQuantized { file: file.path().to_path_buf(), problem };
+        let listed: BTreeMap<String, Entry> = serde_json::from_str(text)
+            .map_err(|error| bad(format!("the metadata {METADATA_KEY} is not understood: {error}")))?;
+        let group = listed.values().find_map(|entry| match entry.scheme {
+            Scheme::Int4 { group } if !GROUPS.contains(&group) => Some(group),
+            _ => None,
+        });
+        match group {
+            Some(group) => Err(bad(format!("int4 in groups of {group}: there are groups of 32, 64 and 128"))),
+            None => Ok(Self(listed)),
+        }
+    }
+
+    /// True where there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// True where `name` is one of them.
@@ -62,59 +139,87 @@ impl Listed {
         self.0.contains_key(name)
     }
 
+    /// Each matrix with its scheme.
+    pub(crate) fn schemes(&self) -> impl Iterator<Item = (&str, Scheme)> {
+        self.0.iter().map(|(name, entry)| (name.as_str(), entry.scheme))
+    }
+
+    /// The names of the tensors that belong to matrices of few bits.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = String> {
+        self.0.keys().flat_map(|name| {
+            [name.clone(), part(name, SCALES), part(name, SCALE_SCALES), part(name, SCALE_OFFSET)]
+        })
+    }
+
     /// Reads a matrix of few bits that must have this shape.
     pub(crate) fn read(&self, file: &SafeTensors, name: &str, shape: &[usize]) -> Result<QuantizedMatrix> {
         let path = || file.path().to_path_buf();
-        let entry = self.0.get(name);
-        let entry = entry.ok_or_else(|| Error::TensorMissing { file: path(), name: name.to_owned() })?;
+        let missing = || Error::TensorMissing { file: path(), name: name.to_owned() };
+        let entry = self.0.get(name).ok_or_else(missing)?;
         let (rows, columns) = entry.shape;
         if shape != [rows, columns] {
             let (found, expected) = (vec![rows, columns], shape.to_vec());
             return Err(Error::WrongShape { file: path(), name: name.to_owned(), found, expected });
         }
-        let matrix = match entry.scheme {
+        // The shape is that of a config whose sizes were checked.
+        let len = rows * columns;
+        let bad = |error: quant::QuantError| Error::BadQuantized {
+            file: path(),
+            problem: format!("{name}: {error}"),
+        };
+        let codes = |file: &SafeTensors| file.bytes(name, Dtype::U8, &[len.div_ceil(2)]);
+        match entry.scheme {
             Scheme::Int8 => {
                 let values = file.bytes(name, Dtype::I8, shape)?;
                 let scales = file.read_f32_shaped(&part(name, SCALES), &[rows])?;
-                QuantizedMatrix::int8(entry.shape, values, scales)
+                QuantizedMatrix::eight_bit(entry.shape, values, scales).map_err(bad)
             }
-        };
-        matrix.ok_or_else(|| Error::BadQuantized {
-            file: path(),
-            problem: format!("the matrix {name} is larger than one may be, or a scale is not a number"),
-        })
-    }
-
-    /// The names of the tensors that belong to matrices of few bits.
-    pub(crate) fn parts(&self) -> impl Iterator<Item = String> {
-        self.0.keys().flat_map(|name| [name.clone(), part(name, SCALES)])
+            Scheme::Int4 { group } => {
+                let halves = file.bytes(&part(name, SCALES), Dtype::F16, &[len.div_ceil(group)])?;
+                let halves: Vec<u16> = halves.as_chunks().0.iter().map(|b| u16::from_le_bytes(*b)).collect();
+                let scales = half_scales(&halves).map_err(bad)?;
+                QuantizedMatrix::four_bit(entry.shape, &INT4_LEVELS, codes(file)?, scales, group).map_err(bad)
+            }
+            Scheme::Nf4 => {
+                let blocks = len.div_ceil(NF4_BLOCK);
+                let scale_codes: Bytes = file.bytes(&part(name, SCALES), Dtype::U8, &[blocks])?;
+                let scale_scales =
+                    file.read_f32_shaped(&part(name, SCALE_SCALES), &[blocks.div_ceil(SCALE_BLOCK)])?;
+                let offset = file.read_f32_shaped(&part(name, SCALE_OFFSET), &[1])?;
+                let offset = offset.first().copied().unwrap_or_default();
+                let scales = nf4_scales(&scale_codes, offset, &scale_scales).map_err(bad)?;
+                QuantizedMatrix::four_bit(entry.shape, &NF4_LEVELS, codes(file)?, scales, NF4_BLOCK)
+                    .map_err(bad)
+            }
+        }
     }
 }
 
-/// What belongs to each row, group or block.
-const SCALES: &str = "scales";
-
-fn part(name: &str, part: &str) -> String {
-    format!("{name}.{part}")
-}
-
-/// Writes weights, those that `plan` names in few bits and the others in f32, and returns the file's SHA-256.
+/// Writes weights, those that `plan` names in few bits and the others in f32, and returns the file's SHA-256. What is known of
+/// the inputs of a layer weighs the errors of its columns where a scheme has a choice.
 ///
 /// # Errors
-/// Those of [`write_tensors`]; a name in `plan` that is no matrix.
-pub fn write(path: &Path, params: &Params, plan: &BTreeMap<String, Scheme>) -> Result<String> {
+/// Those of [`write_tensors`]; a name in `plan` that is no matrix of the model; weights that are not finite.
+pub fn write(
+    path: &Path,
+    params: &Params,
+    plan: &BTreeMap<String, Scheme>,
+    importance: &Importance,
+) -> Result<String> {
+    let known = |name: &String| params.id(name).is_some_and(|id| params.get(id).shape.len() == 2);
+    if let Some(name) = plan.keys().find(|name| !known(name)) {
+        let names = params.iter().map(|(_, p)| p.name.clone()).collect();
+        return Err(Error::NoSuchParameter { pattern: name.clone(), names });
+    }
     let mut tensors = Vec::new();
     let mut listed = BTreeMap::new();
     for (_, param) in params.iter() {
         match (plan.get(&param.name), param.shape.as_slice()) {
-            (Some(&scheme), &[rows, columns]) if !param.value.is_empty() => {
+            (Some(&scheme), &[rows, columns]) => {
                 listed.insert(param.name.clone(), Entry { scheme, shape: (rows, columns) });
-                tensors.extend(stored(&param.name, scheme, &param.value, (rows, columns)));
+                tensors.extend(encode(&param.name, scheme, &param.value, (rows, columns), importance, path)?);
             }
-            (Some(_), _) => {
-                return Err(Error::NoSuchParameter { pattern: param.name.clone(), names: Vec::new() });
-            }
-            (None, shape) => tensors.push(Tensor {
+            (_, shape) => tensors.push(Tensor {
                 name: param.name.clone(),
                 shape: shape.to_vec(),
                 data: Data::Floats(&param.value),
@@ -123,34 +228,4 @@ pub fn write(path: &Path, params: &Params, plan: &BTreeMap<String, Scheme>) -> R
     }
     let list = serde_json::to_string(&listed).unwrap_or_default();
     write_tensors(path, tensors, &BTreeMap::from([(METADATA_KEY.to_owned(), list)]))
-}
-
-/// The tensors of a matrix in few bits.
-fn stored(
-    name: &str,
-    scheme: Scheme,
-    values: &[f32],
-    (rows, columns): (usize, usize),
-) -> Vec<Tensor<'static>> {
-    let tensor = |name: String, shape: Vec<usize>, dtype, bytes| Tensor {
-        name,
-        shape,
-        data: Data::Bytes(dtype, bytes),
-    };
-    match scheme {
-        Scheme::Int8 => {
-            let mut integers = Vec::with_capacity(values.len());
-            let mut scales = Vec::with_capacity(rows * 4);
-            for row in values.chunks_exact(columns.max(1)) {
-                let most = row.iter().fold(0.0f32, |most, x| most.max(x.abs()));
-                let inverse = if most == 0.0 { 0.0 } else { 127.0 / most };
-                integers.extend(row.iter().map(|x| (x * inverse).round_ties_even() as i8 as u8));
-                scales.extend((most / 127.0).to_le_bytes());
-            }
-            vec![
-                tensor(name.to_owned(), vec![rows, columns], Dtype::I8, integers),
-                tensor(part(name, SCALES), vec![rows], Dtype::F32, scales),
-            ]
-        }
-    }
 }

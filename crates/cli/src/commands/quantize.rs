@@ -18,6 +18,12 @@ pub(crate) struct QuantizeArgs {
     /// The folder to write.
     #[arg(long, short, value_name = "DIR")]
     out: PathBuf,
+    /// How linear layers are stored: int8, int4, int4:GROUP or nf4.
+    #[arg(long, default_value = "int8", value_name = "SCHEME")]
+    weights: Scheme,
+    /// How embedding tables are stored: the same.
+    #[arg(long, value_name = "SCHEME")]
+    embeddings: Option<Scheme>,
     /// Replace a model folder at --out.
     #[arg(long)]
     force: bool,
@@ -26,6 +32,10 @@ pub(crate) struct QuantizeArgs {
 pub(crate) fn run(args: &QuantizeArgs, common: &Common) -> Result<()> {
     let mut progress = Progress::new(common);
     let classifier = load(&args.model, None, PrecisionArg::F32, &mut progress)?;
-    classifier.save_quantized((Scheme::Int8, Scheme::Int8), &args.out, args.force)?;
+    classifier.save_quantized(
+        (args.embeddings.unwrap_or(args.weights), args.weights),
+        &args.out,
+        args.force,
+    )?;
     Ok(())
 }

@@ -1,13 +1,11 @@
 //! The two halves of a post-norm layer that follow attention. With weights of few bits and enough rows, each is one pass that
 //! stays in a core's cache; else they are made of their operations, with the same result.
 
-use std::sync::Arc;
-
 use filbert_kernels::{
-    Activation, FUSED_ROWS, FeedForward, LinearNorm, NormShape, PackedInt8, feed_forward_norm_int8,
-    linear_norm_int8,
+    Activation, FUSED_ROWS, FeedForward, LinearNorm, NormShape, feed_forward_norm_int8, linear_norm_int8,
 };
 
+use crate::params::Int8Weight;
 use crate::{Error, Linear, Norm, Tape, Var};
 
 impl Tape<'_> {
@@ -53,8 +51,8 @@ impl Tape<'_> {
         norm: Norm,
         p: f32,
     ) -> Result<Var, Error> {
-        let first = self.fused_weight(inner, x.value.cols());
         let second = self.fused(x, outer, x, norm, p);
+        let first = second.as_ref().and_then(|_| self.fused_weight(inner, x.value.cols()));
         let second = second.filter(|s| first.as_ref().is_some_and(|f| f.outputs() == s.0.inputs()));
         let (Some(first), Some((second, norm_shape))) = (first, second) else {
             let between = self.linear(x, inner, activation)?;
@@ -77,7 +75,7 @@ impl Tape<'_> {
     }
 
     /// The layer's weight, packed in int8, where the layer has no adapter and nothing is remembered for a way back.
-    fn fused_weight(&self, layer: Linear, inputs: usize) -> Option<Arc<PackedInt8>> {
+    fn fused_weight(&self, layer: Linear, inputs: usize) -> Option<Int8Weight> {
         let matrix = self.params.quantized(layer.weight).filter(|_| layer.adapter.is_none())?;
         let outputs = matrix.rows();
         let fits =
@@ -95,7 +93,7 @@ impl Tape<'_> {
         residual: &Var,
         norm: Norm,
         p: f32,
-    ) -> Option<(Arc<PackedInt8>, NormShape<'_>)> {
+    ) -> Option<(Int8Weight, NormShape<'_>)> {
         let inputs = self.params.get(layer.weight).width();
         let (rows, outputs) = (residual.value.rows(), residual.value.cols());
         let (gamma, beta) = (self.params.value(norm.gamma), self.params.value(norm.beta));

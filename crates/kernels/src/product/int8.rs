@@ -5,6 +5,7 @@
 //! 128 times the sum of a column of the right side, is taken off again when the product is finished. Sums are exact on every
 //! instruction set.
 
+use std::cell::RefCell;
 use std::ops::Range;
 
 use super::pack::{as_floats, transpose_tile};
@@ -12,6 +13,7 @@ use super::packed::{DEPTH8, Form, Format, LINES, Line, Packed, SIDE, Spare, Tile
 use super::store;
 use crate::isa::{Isa, MulAdd, multiversion};
 use crate::parallel::{Shared, tasks_unless};
+use crate::quant::int8_scale;
 
 /// 1.5 · 2^23: adding it rounds to the nearest integer, which then stands in the low bits.
 const ROUND: f32 = 12_582_912.0;
@@ -114,7 +116,8 @@ fn row_scale(x: &[f32]) -> (f32, f32) {
         *most = (*most).max(magnitude(*x));
     }
     let most = f32::from_bits(most.into_iter().fold(0, u32::max));
-    if most == 0.0 { (0.0, 0.0) } else { (127.0 / most, most / 127.0) }
+    let (scale, inverse) = int8_scale(most);
+    (inverse, scale)
 }
 
 #[inline(always)]
@@ -138,30 +141,41 @@ fn quantize_rows_body<F: MulAdd>(x: &[f32], depth: usize, first: usize, to: Rows
     }
 }
 
-/// Packs a right side of signed bytes, tile by tile: `read` gives the bytes of 16 columns at 64 depths, column by column,
-/// zeros outside the matrix. A task takes a strip.
-pub(crate) fn pack_bytes(
+thread_local! {
+    /// The rows of a strip while it is packed.
+    static STRIP: RefCell<Vec<i8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Packs a right side of signed bytes; `read` writes one of its columns, which lies along the depth. A task takes a strip.
+pub(crate) fn pack_rows(
     isa: Isa,
     to: &mut Packed,
     (columns, depth): (usize, usize),
-    read: impl Fn(usize, usize, &mut [[u8; DEPTH8]; SIDE]) + Sync + Send,
+    read: impl Fn(usize, &mut [i8]) + Sync + Send,
 ) {
     let tiles = depth.div_ceil(DEPTH8);
+    let padded = tiles * DEPTH8;
     let lines = Shared::new(as_floats(to.reshape(Format::Int8, Form::Pair, columns, depth)));
     tasks_unless(columns * depth < 1 << 14, columns.div_ceil(SIDE), |strip| {
-        let mut bytes = [[0u8; DEPTH8]; SIDE];
-        let mut words = [0.0f32; SIDE * SIDE];
-        for tile in 0..tiles {
-            read(strip * SIDE, tile * DEPTH8, &mut bytes);
-            for (words, bytes) in words.chunks_exact_mut(SIDE).zip(&bytes) {
-                for (word, four) in words.iter_mut().zip(bytes.as_chunks::<4>().0) {
-                    *word = f32::from_bits(u32::from_le_bytes(*four));
-                }
+        STRIP.with_borrow_mut(|bytes| {
+            bytes.clear();
+            bytes.resize(SIDE * padded, 0);
+            for i in 0..SIDE.min(columns - strip * SIDE) {
+                read(strip * SIDE + i, &mut bytes[i * padded..i * padded + depth]);
             }
-            // SAFETY: this task alone writes this strip's lines.
-            let to = unsafe { lines.slice((strip * tiles + tile) * LINES * SIDE, LINES * SIDE) };
-            transpose_tile(isa, &words, SIDE, to, SIDE);
-        }
+            let mut words = [0.0f32; SIDE * SIDE];
+            for tile in 0..tiles {
+                for (words, bytes) in words.chunks_exact_mut(SIDE).zip(bytes.chunks_exact(padded)) {
+                    let bytes = &bytes[tile * DEPTH8..(tile + 1) * DEPTH8];
+                    for (word, four) in words.iter_mut().zip(bytes.as_chunks::<4>().0) {
+                        *word = f32::from_bits(u32::from_le_bytes(four.map(|x| x as u8)));
+                    }
+                }
+                // SAFETY: this task alone writes this strip's lines.
+                let to = unsafe { lines.slice((strip * tiles + tile) * LINES * SIDE, LINES * SIDE) };
+                transpose_tile(isa, &words, SIDE, to, SIDE);
+            }
+        });
     });
 }
 

@@ -23,7 +23,7 @@ use std::ops::Range;
 use crate::isa::Isa;
 use crate::parallel::{Shared, tasks_unless};
 use crate::precision::{Bf16, Int8, Precision, Unit, Unit8};
-pub(crate) use int8::{Rows8, Rows8Places, pack_bytes, quantize_rows};
+pub(crate) use int8::{Rows8, Rows8Places, pack_rows, quantize_rows};
 pub(crate) use pack::{Source, Work, pack, transpose_tile};
 pub use packed::Packed;
 pub(crate) use packed::{Form, Format, Spare, release_memory};

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{SafeTensors, TensorInfo};
 use crate::error::{Error, Result};
 use crate::folder::files::{is_plain_name, parse_object, read, size_if_present};
-use crate::quantized::{Listed, QUANTIZED_FILE};
+use crate::quantized::{Listed, QUANTIZED_FILE, Scheme};
 
 /// The single file of weights.
 pub const WEIGHTS_FILE: &str = "model.safetensors";
@@ -168,7 +168,7 @@ impl Checkpoint {
 
     /// True where any of its matrices is stored in few bits.
     pub fn is_quantized(&self) -> bool {
-        self.quantized.parts().next().is_some()
+        !self.quantized.is_empty()
     }
 
     /// The matrix of few bits called `name`, which must have this shape; none where it is stored in full.
@@ -177,6 +177,11 @@ impl Checkpoint {
             return Ok(None);
         }
         self.quantized.read(self.file_of(name)?, name, shape).map(Some)
+    }
+
+    /// The matrices of few bits, each with its scheme.
+    pub fn schemes(&self) -> impl Iterator<Item = (&str, Scheme)> {
+        self.quantized.schemes()
     }
 
     /// The names of the tensors that belong to matrices of few bits.

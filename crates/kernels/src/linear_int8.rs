@@ -2,13 +2,15 @@
 //! are integers. An integer x stands for x · scale of its row, an integer w for w · scale of its output.
 
 use std::fmt;
-use std::sync::Arc;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::activation::{Activation, bias_activation};
 use crate::isa::{Isa, MulAdd, multiversion};
 use crate::linear::{Epilogue, LinearShape};
+use crate::parallel::Pieces;
 use crate::precision::Int8;
-use crate::product::{Finish, Kernel, Left, Packed, Rows8, Rows8Places, pack_bytes, product};
+use crate::product::{Finish, Kernel, Left, Packed, Rows8, Rows8Places, pack_rows, product};
 
 /// Rows of activations in int8, each with its own scale, ready for products. Cloning shares them.
 #[derive(Clone)]
@@ -56,8 +58,13 @@ pub(crate) struct Columns {
     offsets: Vec<i32>,
 }
 
-/// 128 times the sum of a row of int8 values.
-fn offset(row: &[i8]) -> i32 {
+multiversion! {
+    /// 128 times the sum of a row of int8 values.
+    fn offset(row: &[i8]) -> i32 = offset_body;
+}
+
+#[inline(always)]
+fn offset_body<F: MulAdd>(row: &[i8]) -> i32 {
     row.iter().map(|&w| i32::from(w)).sum::<i32>().wrapping_mul(128)
 }
 
@@ -78,22 +85,95 @@ impl PackedInt8 {
     /// If the weight or the scales have not the size the shape says, or there are more than 65,536 inputs, above which sums may
     /// not fit.
     pub fn new(isa: Isa, weight: &[i8], scales: &[f32], (inputs, outputs): (usize, usize)) -> Self {
-        assert!(weight.len() == inputs * outputs && scales.len() == outputs && inputs <= MAX_INPUTS);
-        let mut packed = Packed::empty();
-        pack_bytes(isa, &mut packed, (outputs, inputs), |first, start, tile| {
-            for (i, to) in tile.iter_mut().enumerate() {
-                to.fill(0);
-                if first + i < outputs {
-                    let row = &weight[(first + i) * inputs..(first + i + 1) * inputs];
-                    let part = &row[start..(start + to.len()).min(inputs)];
-                    to.iter_mut().zip(part).for_each(|(to, w)| *to = *w as u8);
-                }
+        assert!(weight.len() == inputs * outputs && scales.len() == outputs);
+        let mut out = Self::empty();
+        out.fill(isa, (inputs, outputs), |row, to| {
+            to.copy_from_slice(&weight[row * inputs..(row + 1) * inputs]);
+            scales[row]
+        });
+        out
+    }
+
+    const fn empty() -> Self {
+        let columns = Columns { scales: Vec::new(), offsets: Vec::new() };
+        Self { packed: Packed::empty(), columns, shape: (0, 0) }
+    }
+
+    /// Packs rows of `inputs` values each, which `read` writes; it returns their scale.
+    pub(crate) fn fill(
+        &mut self,
+        isa: Isa,
+        (inputs, outputs): (usize, usize),
+        read: impl Fn(usize, &mut [i8]) -> f32 + Sync + Send,
+    ) {
+        assert!(inputs <= MAX_INPUTS);
+        self.shape = (inputs, outputs);
+        let Columns { scales, offsets } = &mut self.columns;
+        scales.resize(outputs, 0.0);
+        offsets.resize(outputs, 0);
+        let (scales, offsets) = (Pieces::new(scales, 1), SharedOffsets(offsets.as_mut_ptr()));
+        pack_rows(isa, &mut self.packed, (outputs, inputs), |row, to| {
+            let scale = read(row, to);
+            // SAFETY: each row is packed once, and there are as many scales and offsets as rows.
+            unsafe {
+                scales.get(row)[0] = scale;
+                offsets.set(row, offset(isa, to));
             }
         });
-        let offsets =
-            if inputs == 0 { vec![0; outputs] } else { weight.chunks_exact(inputs).map(offset).collect() };
-        Self { packed, columns: Columns { scales: scales.to_vec(), offsets }, shape: (inputs, outputs) }
     }
+}
+
+/// A pointer to the offsets, of which tasks write one each.
+#[derive(Clone, Copy)]
+struct SharedOffsets(*mut i32);
+
+// SAFETY: it is only written through `set`, whose callers promise to write each offset once.
+unsafe impl Send for SharedOffsets {}
+// SAFETY: as above.
+unsafe impl Sync for SharedOffsets {}
+
+impl SharedOffsets {
+    /// # Safety
+    /// There must be such an offset, and nobody else may use it meanwhile.
+    unsafe fn set(self, i: usize, value: i32) {
+        // SAFETY: promised by the caller.
+        unsafe { self.0.add(i).write(value) };
+    }
+}
+
+/// An int8 weight that was made for one use, in memory that is kept for the next.
+#[derive(Debug)]
+pub struct ExpandedInt8(PackedInt8);
+
+/// Expanded weights that are not in use.
+static SPARE: Mutex<Vec<PackedInt8>> = Mutex::new(Vec::new());
+
+impl ExpandedInt8 {
+    pub(crate) fn new(fill: impl FnOnce(&mut PackedInt8)) -> Self {
+        let spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut packed = spare.unwrap_or(PackedInt8::empty());
+        fill(&mut packed);
+        Self(packed)
+    }
+}
+
+impl Deref for ExpandedInt8 {
+    type Target = PackedInt8;
+    fn deref(&self) -> &PackedInt8 {
+        &self.0
+    }
+}
+
+impl Drop for ExpandedInt8 {
+    fn drop(&mut self) {
+        let packed = std::mem::replace(&mut self.0, PackedInt8::empty());
+        SPARE.lock().unwrap_or_else(PoisonError::into_inner).push(packed);
+    }
+}
+
+/// Frees the memory of expanded weights.
+pub(crate) fn release() {
+    SPARE.lock().unwrap_or_else(PoisonError::into_inner).clear();
 }
 
 /// Most inputs of an int8 layer: 127 · 255 of them still fit a 32-bit sum.
