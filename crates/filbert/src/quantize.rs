@@ -26,7 +26,7 @@ pub(crate) fn save(
         folder.write(name, bytes)?;
     }
     let mut settings = classifier.settings.clone();
-    settings.filbert_version = crate::VERSION.to_owned();
+    crate::VERSION.clone_into(&mut settings.filbert_version);
     settings.labels.clone_from(&classifier.labels);
     settings.max_length = Some(classifier.max_length);
     let mut schemes: BTreeMap<&str, usize> = BTreeMap::new();

@@ -142,10 +142,7 @@ impl QuantizedMatrix {
                 }),
                 Form::Four { levels, group } => {
                     let view = self.four(levels, group);
-                    packed.fill(isa, shape, |row, to| {
-                        view.expand_row_on(isa, row, self.columns, to);
-                        view.row_scale(row, self.columns)
-                    });
+                    packed.fill(isa, shape, |row, to| view.expand_row_on(isa, row, self.columns, to));
                 }
             }
         })

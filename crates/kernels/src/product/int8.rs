@@ -127,7 +127,7 @@ fn quantize_line(values: &[f32; DEPTH8], inverse: f32, to: &mut [f32]) {
         *byte = ((x * inverse + ROUND).to_bits() as u8) ^ 0x80;
     }
     for (word, four) in to.iter_mut().zip(bytes.as_chunks::<4>().0) {
-        *word = f32::from_bits(u32::from_le_bytes(*four));
+        *word = f32::from_bits(u32::from_ne_bytes(*four));
     }
 }
 
@@ -143,7 +143,13 @@ fn quantize_rows_body<F: MulAdd>(x: &[f32], depth: usize, first: usize, to: Rows
 
 thread_local! {
     /// The rows of a strip while it is packed.
-    static STRIP: RefCell<Vec<i8>> = const { RefCell::new(Vec::new()) };
+    static STRIP: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The words' memory as bytes, four to a word in the order in which they stand.
+fn as_bytes(words: &mut [f32]) -> &mut [i8] {
+    // SAFETY: i8 has no alignment, and any bits are valid in both.
+    unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), words.len() * 4) }
 }
 
 /// Packs a right side of signed bytes; `read` writes one of its columns, which lies along the depth. A task takes a strip.
@@ -154,26 +160,24 @@ pub(crate) fn pack_rows(
     read: impl Fn(usize, &mut [i8]) + Sync + Send,
 ) {
     let tiles = depth.div_ceil(DEPTH8);
-    let padded = tiles * DEPTH8;
+    let words = tiles * DEPTH8 / 4;
     let lines = Shared::new(as_floats(to.reshape(Format::Int8, Form::Pair, columns, depth)));
     tasks_unless(columns * depth < 1 << 14, columns.div_ceil(SIDE), |strip| {
-        STRIP.with_borrow_mut(|bytes| {
-            bytes.clear();
-            bytes.resize(SIDE * padded, 0);
-            for i in 0..SIDE.min(columns - strip * SIDE) {
-                read(strip * SIDE + i, &mut bytes[i * padded..i * padded + depth]);
-            }
-            let mut words = [0.0f32; SIDE * SIDE];
-            for tile in 0..tiles {
-                for (words, bytes) in words.chunks_exact_mut(SIDE).zip(bytes.chunks_exact(padded)) {
-                    let bytes = &bytes[tile * DEPTH8..(tile + 1) * DEPTH8];
-                    for (word, four) in words.iter_mut().zip(bytes.as_chunks::<4>().0) {
-                        *word = f32::from_bits(u32::from_le_bytes(four.map(|x| x as u8)));
-                    }
+        STRIP.with_borrow_mut(|rows| {
+            rows.resize(SIDE * words, 0.0);
+            for (i, row) in rows.chunks_exact_mut(words.max(1)).enumerate() {
+                let bytes = as_bytes(row);
+                if strip * SIDE + i < columns {
+                    read(strip * SIDE + i, &mut bytes[..depth]);
+                    bytes[depth..].fill(0);
+                } else {
+                    bytes.fill(0);
                 }
+            }
+            for tile in 0..tiles {
                 // SAFETY: this task alone writes this strip's lines.
                 let to = unsafe { lines.slice((strip * tiles + tile) * LINES * SIDE, LINES * SIDE) };
-                transpose_tile(isa, &words, SIDE, to, SIDE);
+                transpose_tile(isa, &rows[tile * SIDE..], words, to, SIDE);
             }
         });
     });
@@ -235,9 +239,9 @@ pub(super) unsafe fn portable(job: TileJob, rows: Range<usize>, columns: Range<u
             let b = unsafe { (*b.add(line)).0 };
             for (acc, a) in acc.iter_mut().zip(a) {
                 // SAFETY: as above.
-                let left = unsafe { *a.add(line) }.to_le_bytes().map(i32::from);
+                let left = unsafe { *a.add(line) }.to_ne_bytes().map(i32::from);
                 for (sum, word) in acc.iter_mut().zip(b) {
-                    let right = word.to_le_bytes().map(|x| i32::from(x as i8));
+                    let right = word.to_ne_bytes().map(|x| i32::from(x as i8));
                     *sum += left[0] * right[0] + left[1] * right[1] + left[2] * right[2] + left[3] * right[3];
                 }
             }

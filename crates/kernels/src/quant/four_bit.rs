@@ -88,8 +88,8 @@ impl<'a> FourBit<'a> {
         if scale < f32::MIN_POSITIVE { 0.0 } else { scale }
     }
 
-    /// [`expand_row`](Self::expand_row) with the vectors of `isa`: the same bits.
-    pub(crate) fn expand_row_on(&self, isa: Isa, row: usize, width: usize, out: &mut [i8]) {
+    /// [`expand_row`](Self::expand_row) with the vectors of `isa`: the same bits. Returns the row's scale.
+    pub(crate) fn expand_row_on(&self, isa: Isa, row: usize, width: usize, out: &mut [i8]) -> f32 {
         let range = self.row(row, width);
         assert_eq!(out.len(), width);
         let row_scale = self.row_scale(row, width);
@@ -97,7 +97,8 @@ impl<'a> FourBit<'a> {
         let whole =
             self.group.is_multiple_of(64) && range.start.is_multiple_of(64) && width.is_multiple_of(64);
         if row_scale == 0.0 || !whole || isa.level() == Level::Portable {
-            return self.expand_row(row, width, out);
+            self.expand_row(row, width, out);
+            return row_scale;
         }
         #[cfg(target_arch = "x86_64")]
         for (i, out) in out.as_chunks_mut::<64>().0.iter_mut().enumerate() {
@@ -110,6 +111,7 @@ impl<'a> FourBit<'a> {
                 unsafe { x86::look_up(codes, &table, out) };
             }
         }
+        row_scale
     }
 
     /// Writes a row's elements as int8 that are to be multiplied by [`row_scale`](Self::row_scale). An element is
@@ -218,7 +220,7 @@ mod tests {
 
     #[test]
     fn vectors_expand_to_the_same_bits() {
-        let (rows, width) = (5, 192);
+        let (rows, width) = (5usize, 192usize);
         let codes: Vec<u8> = (0..rows * width / 2).map(|i| (i * 37 % 256) as u8).collect();
         for group in [32, 64, 128] {
             let scales: Vec<f32> = (0..(rows * width).div_ceil(group))
