@@ -13,27 +13,28 @@
 //!
 //! Normalizer, pre-tokenizer and added tokens are unchanged, so `WordPiece` is given the same words. It takes the longest
 //! token that begins the word, then again and again the longest continuation of what is left; a word is unknown if it is too
-//! long or if nothing fits at some place. Let V be the vocabulary and V' what is kept of it. A token is *respellable* if its
-//! first character stands alone in V and each later one is a continuation in V (for a continuation: each one), the unknown
-//! token itself not counted as such, and if it does not begin with the unknown token.
+//! long or if nothing fits at some place. Let V be the vocabulary and V' what is kept of it. A token that can begin a word is
+//! *respellable* if its first character is a token, each later one is a continuation, and it does not begin with the unknown
+//! token; one that can continue a word, if each of its characters is a continuation; one that can do both, if both holds.
+//! Only respellable tokens are dropped, and no token of one character is.
 //!
 //! 1. *Where the longest match in V was kept, it is the longest match in V'*, since V' has nothing that V lacks. So a word
 //!    whose tokens were all kept is tokenized as before.
-//! 2. **The usual case**: every character of every continuation in V is itself a continuation in V, and the unknown token
-//!    cannot be a continuation. Only respellable tokens are dropped. Take a word that V spells. If its first token was kept, it
-//!    is found again (1); if not, it is respellable, and its first character is found. All characters that follow are
-//!    continuations of single characters in V', so something fits at every place: the word is spelled. A word at which V
-//!    gets stuck has there a character that is in no continuation, beyond the longest token that begins the word, so V' gets
-//!    stuck as well.
-//! 3. **Otherwise** (some character occurs in continuations but is none, [`Plan::unspelled`]) a token is dropped only if it is
-//!    respellable, does not contain the unknown token, and no proper suffix of it is a proper prefix of a continuation in V.
-//!    Then no match that begins inside a dropped token can pass its end. So, from left to right, every place at which V began
-//!    a token is one at which V' begins one: a kept token is found again (1), a dropped one is spelled exactly. The word is
-//!    spelled, and where V gets stuck, so does V'.
+//! 2. **The usual case**: every character that occurs in continuations is a continuation, and the unknown token is none. Take
+//!    a word that V spells. If its first token was kept, it is found again (1); if not, at least its first character is found,
+//!    and not the unknown token, with which it does not begin. What follows is made of characters that are continuations, so
+//!    something fits at every place: the word is spelled. Where V gets stuck, the character is in no continuation and the
+//!    longest token that begins the word does not reach it, so V' gets stuck as well.
+//! 3. **Otherwise** a token is dropped only if, besides, it does not contain the unknown token's continuation, and no proper
+//!    suffix of it is a proper prefix of a continuation in V. Then no match that begins inside a dropped token passes its end
+//!    or is the unknown token. So, from left to right, wherever V begins a token, V' begins one: a kept token is found again
+//!    (1), a dropped one is spelled exactly, character by character if need be. The word is spelled; where V gets stuck, V'
+//!    has come to the same place and gets stuck.
 //!
-//! In both cases a word is unknown after pruning if and only if it was before. Tokens that no word can reach, because they are
-//! longer than the longest word that is looked into or because the pre-tokenizer splits inside them, put no condition on
-//! anything. Dropped tokens are spelled in more pieces: a text becomes longer, and one near the longest row may be cut earlier.
+//! In both cases a word is unknown after pruning if and only if it was before. Readings of a token that no word can reach,
+//! because it is longer than the longest word that is looked into or because the pre-tokenizer splits inside it, put no
+//! condition on anything. Dropped tokens are spelled in more pieces: a text becomes longer, and one near the longest row may
+//! be cut earlier.
 
 mod check;
 mod closure;
@@ -113,7 +114,7 @@ impl Plan {
     }
 
     /// The characters, ascending, that occur in continuations without being one. Where there are any, few tokens can be
-    /// dropped: see case 3 in the module's documentation.
+    /// dropped: the third case in the [module's documentation](self).
     pub fn unspelled(&self) -> &[char] {
         &self.unspelled
     }

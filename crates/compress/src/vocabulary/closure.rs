@@ -8,9 +8,9 @@ use super::model::WordPiece;
 /// The facts about a vocabulary by which a token is judged.
 pub(super) struct Closure<'a> {
     model: &'a WordPiece,
-    /// Characters that stand alone at the start of a word, the unknown token excepted.
+    /// Characters that are a token.
     starts: HashSet<char>,
-    /// Characters that are continuations, the unknown token excepted.
+    /// Characters that are a continuation.
     inner: HashSet<char>,
     /// Characters that occur in continuations without being one.
     unspelled: BTreeSet<char>,
@@ -20,12 +20,11 @@ pub(super) struct Closure<'a> {
 
 impl<'a> Closure<'a> {
     pub(super) fn new(model: &'a WordPiece) -> Self {
-        let known = || model.tokens.iter().map(|(_, token)| token.as_str()).filter(|t| *t != model.unknown);
-        let starts = known().filter_map(single).collect();
+        let tokens = || model.tokens.iter().map(|(_, token)| token.as_str());
+        let starts = tokens().filter_map(single).collect();
         let inner: HashSet<char> =
-            known().filter_map(|t| t.strip_prefix(model.prefix.as_str()).and_then(single)).collect();
-        let mut continuations: Vec<&str> =
-            model.tokens.iter().filter_map(|(_, token)| continuation(model, token)).collect();
+            tokens().filter_map(|t| t.strip_prefix(model.prefix.as_str()).and_then(single)).collect();
+        let mut continuations: Vec<&str> = tokens().filter_map(|token| continuation(model, token)).collect();
         let unspelled: BTreeSet<char> =
             continuations.iter().flat_map(|text| text.chars()).filter(|c| !inner.contains(c)).collect();
         let strict = !unspelled.is_empty() || continuation(model, &model.unknown).is_some();
