@@ -30,6 +30,7 @@
 //!    or is the unknown token. So, from left to right, wherever V begins a token, V' begins one: a kept token is found again
 //!    (1), a dropped one is spelled exactly, character by character if need be. The word is spelled; where V gets stuck, V'
 //!    has come to the same place and gets stuck.
+//!    Of a vocabulary of more than four million bytes, nothing that a word can reach is dropped in this case.
 //!
 //! In both cases a word is unknown after pruning if and only if it was before. Readings of a token that no word can reach,
 //! because it is longer than the longest word that is looked into or because the pre-tokenizer splits inside it, put no

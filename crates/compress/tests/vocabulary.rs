@@ -202,6 +202,25 @@ fn a_tokenizer_that_breaks_the_promise_is_found_out() {
     assert_eq!(error, "text 1 is tokenized differently although all its tokens were kept: `b`");
 }
 
+#[test]
+fn a_huge_vocabulary_in_the_strict_case_is_kept() {
+    let size = |count: usize| {
+        let mut tokens: Vec<String> = ["#", "###", "b", "##b", "##bc"].map(str::to_owned).to_vec();
+        tokens.extend(["0", "1", "##0", "##1"].map(str::to_owned));
+        tokens.extend((0..count).map(|i| format!("{i:0200b}")));
+        let mut spec = Spec::new(&[]);
+        spec.max_chars = 256;
+        let mut json = spec.json();
+        for token in &tokens {
+            let id = json["model"]["vocab"].as_object().unwrap().len();
+            json["model"]["vocab"][token.as_str()] = json!(id);
+        }
+        plan_for(&support::load(&json), 4 + tokens.len(), &[], 1).tokens()
+    };
+    assert_eq!(size(100), (113, 13));
+    assert_eq!(size(20_000), (20_013, 20_013));
+}
+
 /// Random vocabularies of short strings over few characters, so that matches overlap and get stuck.
 fn specs() -> impl Strategy<Value = Spec> {
     let prefix = prop_oneof![4 => Just("##"), 1 => Just(""), 1 => Just("#"), 1 => Just("a")];

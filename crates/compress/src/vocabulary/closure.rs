@@ -5,6 +5,10 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::model::WordPiece;
 
+/// Bytes of a whole vocabulary up to which the strict case looks at every suffix; in a larger one it drops nothing that a
+/// word can reach. The largest vocabularies in use have a fifth as many.
+const MAX_SUFFIXES: usize = 4_000_000;
+
 /// The facts about a vocabulary by which a token is judged.
 pub(super) struct Closure<'a> {
     model: &'a WordPiece,
@@ -16,6 +20,8 @@ pub(super) struct Closure<'a> {
     unspelled: BTreeSet<char>,
     /// In the strict case: every continuation that a word can reach, without its prefix, sorted.
     continuations: Option<Vec<&'a str>>,
+    /// Whether the vocabulary is small enough for the strict case.
+    searchable: bool,
 }
 
 impl<'a> Closure<'a> {
@@ -29,7 +35,9 @@ impl<'a> Closure<'a> {
             continuations.iter().flat_map(|text| text.chars()).filter(|c| !inner.contains(c)).collect();
         let strict = !unspelled.is_empty() || continuation(model, &model.unknown).is_some();
         continuations.sort_unstable();
-        Self { model, starts, inner, unspelled, continuations: strict.then_some(continuations) }
+        let searchable = tokens().map(str::len).sum::<usize>() <= MAX_SUFFIXES;
+        let continuations = strict.then_some(continuations);
+        Self { model, starts, inner, unspelled, continuations, searchable }
     }
 
     /// The characters, ascending, that occur in continuations without being one.
@@ -67,7 +75,8 @@ impl<'a> Closure<'a> {
             continuations.get(after).is_some_and(|c| c.starts_with(suffix))
         };
         let unknown = continuation(self.model, &self.model.unknown);
-        !unknown.is_some_and(|unknown| text.contains(unknown))
+        self.searchable
+            && !unknown.is_some_and(|unknown| text.contains(unknown))
             && !text.char_indices().skip(1).any(|(at, _)| passes(&text[at..]))
     }
 }
