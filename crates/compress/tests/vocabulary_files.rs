@@ -118,11 +118,13 @@ fn a_vocabulary_without_a_tokenizer_json() {
     assert_eq!(rows(&alone), rows(&both));
 }
 
+/// A change of `tokenizer.json` and `tokenizer_config.json`.
+type Change<'a> = &'a dyn Fn(&mut Value, &mut Value);
+
 #[test]
 fn what_cannot_be_renumbered_is_refused() {
     let (json, settings) = everything();
     let config = config(20, &json!({}));
-    type Change<'a> = &'a dyn Fn(&mut Value, &mut Value);
     let cases: [(Change<'_>, &str); 4] = [
         (
             &|_, settings| settings["added_tokens_decoder"]["16"] = json!({"content": "<other>"}),
