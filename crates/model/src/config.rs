@@ -6,6 +6,7 @@
 mod keys;
 mod labels;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
@@ -35,6 +36,9 @@ pub const MAX_VOCABULARY: usize = 10_000_000;
 pub const MAX_LABELS: usize = 100_000;
 /// Most parameters in all, 16 GB of f32. Each factor alone may be in bounds and their product absurd.
 pub const MAX_PARAMETERS: u64 = 4_000_000_000;
+
+/// How the keys end under which a file names tokens.
+const TOKEN_ID: &str = "_token_id";
 
 /// The activation between the two linear layers of the feed-forward block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -205,6 +209,43 @@ impl Config {
         let embeddings = (vocabulary + positions + types + 2) * width;
         let layer = 4 * width * (width + 1) + 2 * width * inner + inner + width + 4 * width;
         embeddings + layers * layer + width * (width + 1) + labels * (width + 1)
+    }
+
+    /// The token ids that the file names under keys such as `pad_token_id`, ascending, without those that have no row in the
+    /// word embedding table.
+    pub fn token_ids(&self) -> Vec<usize> {
+        let named = self.raw.iter().filter(|(key, _)| key.ends_with(TOKEN_ID)).flat_map(|(_, value)| {
+            value
+                .as_array()
+                .map_or(std::slice::from_ref(value), Vec::as_slice)
+                .iter()
+                .filter_map(Value::as_u64)
+        });
+        let mut ids: Vec<usize> = named.filter_map(|id| usize::try_from(id).ok()).collect();
+        ids.extend(self.pad_token_id);
+        ids.retain(|&id| id < self.vocab_size);
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+
+    /// What was token `rows[i]` is token `i` from now on, and there are no others. Ids that are not among `rows` stay.
+    pub(crate) fn keep_tokens(&mut self, rows: &[u32]) {
+        let new: BTreeMap<u64, usize> =
+            rows.iter().enumerate().map(|(i, &row)| (u64::from(row), i)).collect();
+        let renumber = |value: &mut Value| {
+            if let Some(&id) = value.as_u64().and_then(|id| new.get(&id)) {
+                *value = id.into();
+            }
+        };
+        for (_, value) in self.raw.iter_mut().filter(|(key, _)| key.ends_with(TOKEN_ID)) {
+            match value {
+                Value::Array(ids) => ids.iter_mut().for_each(renumber),
+                id => renumber(id),
+            }
+        }
+        self.pad_token_id = self.pad_token_id.map(|id| new.get(&(id as u64)).copied().unwrap_or(id));
+        self.vocab_size = rows.len();
     }
 
     /// The path it was read from.

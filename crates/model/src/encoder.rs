@@ -97,6 +97,11 @@ impl Encoder {
         self.embedding.word
     }
 
+    /// Sets the word id whose row is never trained.
+    pub(crate) fn set_padding(&mut self, padding: Option<usize>) {
+        self.embedding.padding = padding.map(|id| id as u32);
+    }
+
     /// The number of layers.
     pub fn layers(&self) -> usize {
         self.layers.len()

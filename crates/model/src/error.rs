@@ -40,6 +40,9 @@ pub enum Error {
          text that a window holds, and the number of windows 1 to 1024"
     )]
     Windows { overlap: usize, most: usize, room: usize },
+    /// The rows of the word embedding table that are to be kept do not make a table.
+    #[error("cannot keep these rows of the word embedding table: {problem}")]
+    KeptRows { problem: String },
     /// Everything was frozen.
     #[error("nothing is left to train: --freeze names every parameter")]
     NothingTrained,

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::folder::Pooling;
 use crate::head::Head;
 use crate::safetensors::Checkpoint;
-use crate::weights::{Builder, LoadReport};
+use crate::weights::{Builder, LoadReport, SPARSE_ROWS};
 
 /// Which parts of a network stay as they are in training.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -180,6 +180,46 @@ impl Network {
         if let Some(bias) = classifier.bias {
             self.params.get_mut(bias).value.iter_mut().for_each(|b| *b = *b * factor + shift);
         }
+    }
+
+    /// Keeps these rows of the word embedding table, in this order: what was token `rows[i]` is token `i` from now on, in the
+    /// table and in the config. The logits of rows of kept tokens stay the same to the bit.
+    ///
+    /// # Errors
+    /// [`Error::KeptRows`] where `rows` is empty, names a row that the table lacks or one twice, or leaves out a token that
+    /// the config names, such as the padding token. Nothing has changed then.
+    pub fn keep_tokens(&mut self, rows: &[u32]) -> Result<()> {
+        let refuse = |problem| Err(Error::KeptRows { problem });
+        let word = self.encoder.word_embedding();
+        let table = self.params.get(word);
+        let (width, before) = (table.width(), table.value.len() / table.width());
+        let mut kept = vec![false; before];
+        for &row in rows {
+            match kept.get_mut(row as usize) {
+                None => return refuse(format!("there is no row {row} in a table of {before}")),
+                Some(true) => return refuse(format!("row {row} is named twice")),
+                Some(flag) => *flag = true,
+            }
+        }
+        if rows.is_empty() {
+            return refuse("there are none".to_owned());
+        }
+        if let Some(id) = self.config.token_ids().into_iter().find(|&id| !kept.get(id).is_some_and(|k| *k)) {
+            return refuse(format!("config.json names token {id}, which is not among them"));
+        }
+        let mut value = Vec::with_capacity(rows.len() * width);
+        for &row in rows {
+            let start = row as usize * width;
+            value.extend_from_slice(&table.value[start..start + width]);
+        }
+        let table = self.params.get_mut(word);
+        table.value = value;
+        table.shape = vec![rows.len(), width];
+        // As a table of this size is when it is loaded: training goes on as from the saved folder.
+        table.row_sparse = rows.len() >= SPARSE_ROWS;
+        self.config.keep_tokens(rows);
+        self.encoder.set_padding(self.config.pad_token_id);
+        Ok(())
     }
 
     /// True where nothing below the head is trained, so that a row's pooled states never change.

@@ -93,6 +93,15 @@ impl Tokenizer {
                 files.push((name, bytes));
             }
         }
+        Self::from_files(files, folder)
+    }
+
+    /// Loads a tokenizer from the bytes of its files, as [`load`](Self::load) does from a folder. Errors name the files as if
+    /// they were in `folder`, from which nothing is read.
+    ///
+    /// # Errors
+    /// Those of [`Tokenizer::load`].
+    pub fn from_files(mut files: Vec<(&'static str, Vec<u8>)>, folder: &Path) -> Result<Self> {
         let settings = match files.iter().find(|f| f.0 == TOKENIZER_CONFIG_FILE) {
             Some((name, bytes)) => parse_object(bytes, &folder.join(name), "file")?,
             None => Map::new(),
@@ -304,6 +313,17 @@ impl Tokenizer {
     /// from `vocab.txt` where the source had none.
     pub fn files(&self) -> impl Iterator<Item = (&'static str, &[u8])> {
         self.files.iter().map(|(name, bytes)| (*name, bytes.as_slice()))
+    }
+
+    /// The JSON object in one of its files, keys in their order; `None` where it has no such file.
+    ///
+    /// # Errors
+    /// If the file holds no JSON object, or one past the bounds of a model folder's files.
+    pub fn json(&self, name: &str) -> Result<Option<Map<String, Value>>> {
+        let Some((name, bytes)) = self.files.iter().find(|file| file.0 == name) else {
+            return Ok(None);
+        };
+        parse_object(bytes, &self.path.with_file_name(name), "file").map(Some)
     }
 
     /// The file it was loaded from.

@@ -10,6 +10,9 @@ use crate::architecture::Architecture;
 use crate::error::Result;
 use crate::safetensors::Checkpoint;
 
+/// Below this many rows of an embedding table, whole-table updates are cheaper than bookkeeping by row.
+pub(crate) const SPARSE_ROWS: usize = 4_096;
+
 /// What loading a checkpoint did beside reading it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LoadReport {
@@ -145,8 +148,6 @@ impl<'a> Builder<'a> {
 
     /// An embedding table. Only large ones are worth sparse gradients.
     pub(crate) fn table(&mut self, name: &str, rows: usize, width: usize) -> Result<ParamId> {
-        /// Below this, whole-table updates are cheaper than bookkeeping by row.
-        const SPARSE_ROWS: usize = 4_096;
         self.matrix(name, (rows, width), rows >= SPARSE_ROWS)
     }
 

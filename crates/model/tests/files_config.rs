@@ -193,6 +193,21 @@ fn refused_combinations() {
 }
 
 #[test]
+fn token_ids_are_those_with_a_row() {
+    let mut map = base();
+    map.insert("vocab_size".to_owned(), json!(50));
+    for (key, value) in [
+        ("pad_token_id", json!(3)),
+        ("eos_token_id", json!([7, 50, 2])),
+        ("bos_token_id", json!(null)),
+        ("x", json!(9)),
+    ] {
+        map.insert(key.to_owned(), value);
+    }
+    assert_eq!(parse(&map).unwrap().token_ids(), [2, 3, 7]);
+}
+
+#[test]
 fn labels_sort_as_numbers() {
     let labels: Map<String, Value> = (0..12).rev().map(|i| (i.to_string(), json!(format!("l{i}")))).collect();
     let config = parse(&with("id2label", Value::Object(labels))).unwrap();

@@ -259,3 +259,22 @@ fn windows_cover_a_text_with_their_overlap() {
         assert!(matches!(error, Error::Windows { .. }), "{error}");
     }
 }
+
+#[test]
+fn files_in_memory_are_read_as_from_a_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = vec![
+        ("tokenizer.json", small().to_string().into_bytes()),
+        ("tokenizer_config.json", br#"{"pad_token": "[MASK]", "truncation_side": "left"}"#.to_vec()),
+    ];
+    for (name, bytes) in &files {
+        std::fs::write(dir.path().join(name), bytes).unwrap();
+    }
+    let folder = Tokenizer::load(dir.path()).unwrap();
+    let memory = Tokenizer::from_files(files, dir.path()).unwrap();
+    assert_eq!((memory.pad_id(), memory.path()), (Some(4), folder.path()));
+    assert_eq!(one(&memory, "the cat sat", None, 4), one(&folder, "the cat sat", None, 4));
+    assert_eq!(memory.json("tokenizer_config.json").unwrap().unwrap()["pad_token"], "[MASK]");
+    assert_eq!(memory.json("vocab.txt").unwrap(), None);
+    assert!(matches!(Tokenizer::from_files(Vec::new(), dir.path()), Err(Error::TokenizerMissing { .. })));
+}

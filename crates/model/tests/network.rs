@@ -96,6 +96,46 @@ fn a_missing_or_misshapen_tensor_is_refused_by_name() {
 }
 
 #[test]
+fn kept_tokens_have_the_same_logits_under_their_new_ids() {
+    let (network, _) = load(&tensors(), HeadSource::Stored).unwrap();
+    let context = Context::default();
+    let logits = |network: &Network, ids: &[u32]| {
+        let row = Encoding { ids: ids.to_vec(), type_ids: vec![0; ids.len()], truncated: false };
+        network.logits(&context, &Batch::new(network.architecture, [&row]))
+    };
+    let mut pruned = network.clone();
+    // What is packed for inference must not outlive the table.
+    logits(&pruned, &[2, 9, 30, 60, 3]).unwrap();
+    pruned.keep_tokens(&[2, 3, 60, 0, 9, 30]).unwrap();
+    assert_eq!(logits(&pruned, &[0, 4, 5, 2, 1]).unwrap(), logits(&network, &[2, 9, 30, 60, 3]).unwrap());
+    assert!(logits(&pruned, &[6]).is_err());
+    let table = pruned.params.get(pruned.encoder().word_embedding());
+    assert_eq!((table.shape.as_slice(), table.value.len()), (&[6, 21][..], 6 * 21));
+    assert_eq!((pruned.config.vocab_size, pruned.config.pad_token_id), (6, Some(3)));
+    let (task, labels) = network.config.task().unwrap();
+    let saved = pruned.config.to_json_for_classifier(task, labels);
+    let saved = filbert_model::Config::parse(saved.as_bytes(), Path::new("config.json")).unwrap();
+    assert_eq!((saved.vocab_size, saved.pad_token_id), (6, Some(3)));
+
+    for (rows, says) in [
+        (&[0, 61][..], "there is no row 61 in a table of 61"),
+        (&[0, 5, 5], "row 5 is named twice"),
+        (&[], "there are none"),
+        (&[1, 2], "config.json names token 0"),
+    ] {
+        let error = pruned_error(&network, rows);
+        assert!(error.contains(says), "{rows:?}: {error}");
+    }
+}
+
+fn pruned_error(network: &Network, rows: &[u32]) -> String {
+    let mut network = network.clone();
+    let error = network.keep_tokens(rows).unwrap_err().to_string();
+    assert_eq!(network.config.vocab_size, 61, "unchanged");
+    error
+}
+
+#[test]
 fn ids_outside_the_tables_are_errors() {
     let (network, _) = load(&tensors(), HeadSource::Stored).unwrap();
     let context = Context::default();
