@@ -3,12 +3,12 @@
 use filbert_eval::Estimate;
 
 use crate::charts::strip::{self, Strips, Whose};
-use crate::figures::{DASH, count, figure, finite, interval, p_value, signed, sound};
+use crate::figures::{DASH, count, figure, finite, p_value, sound};
 use crate::html::Html;
 use crate::input::{Direction, Metric, Paired, Report, Results};
 use crate::verdict::sign;
 
-use super::parts::{Head, LABEL, estimate, lead, notes, number, row_head, table};
+use super::parts::{Head, LABEL, difference, estimate, lead, notes, number, row_head, table};
 
 /// The most metrics of a split.
 const MAX_METRICS: usize = 40;
@@ -32,7 +32,8 @@ pub(crate) fn draw(h: &mut Html, report: &Report) {
         split(h, test, "Test rows, read once after training");
     }
     if !report.comparisons.is_empty() {
-        comparisons(h, &report.comparisons);
+        let caption = "Paired comparisons on the same rows. Positive: the model is better.";
+        comparisons(h, caption, &report.comparisons);
     }
     if let Some(valid) = &report.valid {
         if report.test.is_some() {
@@ -168,7 +169,8 @@ fn change(metric: &Metric) -> String {
     }
 }
 
-fn comparisons(h: &mut Html, comparisons: &[Paired]) {
+/// A table of comparisons on the same rows.
+pub(crate) fn comparisons(h: &mut Html, caption: &str, comparisons: &[Paired]) {
     let shown = &comparisons[..comparisons.len().min(MAX_COMPARISONS)];
     let heads = [
         Head::Text("compared with"),
@@ -176,7 +178,7 @@ fn comparisons(h: &mut Html, comparisons: &[Paired]) {
         Head::Number("difference"),
         Head::Text("verdict"),
     ];
-    table(h, "Paired comparisons on the same rows. Positive: the model is better.", &heads, |h| {
+    table(h, caption, &heads, |h| {
         for paired in shown {
             h.el("tr").body(|h| {
                 row_head(h, &paired.baseline);
@@ -199,17 +201,6 @@ fn comparisons(h: &mut Html, comparisons: &[Paired]) {
         notes(h, &paired.notes);
     }
     super::parts::more(h, comparisons.len(), shown.len());
-}
-
-fn difference(h: &mut Html, value: Option<Estimate>) {
-    h.el("td").class("n").body(|h| {
-        let Some(value) = sound(value) else { return h.text(DASH) };
-        h.el("span").class("v").text(&signed(value.value));
-        if let Some(ends) = interval(&value, signed) {
-            h.text(" ");
-            h.el("span").class("i").text(&ends);
-        }
-    });
 }
 
 fn verdict(h: &mut Html, paired: &Paired) {
