@@ -184,13 +184,13 @@ pub(crate) fn times(larger: u64, smaller: u64) -> String {
     }
 }
 
-/// A time in milliseconds: three digits that count.
+/// A time in milliseconds, three digits that count: "4.26 ms".
 pub(crate) fn milliseconds(ms: f64) -> String {
     match finite(ms) {
-        Some(ms @ 0.0..0.0995) => format!("{ms:.3}"),
-        Some(ms @ 0.0995..9.95) => format!("{ms:.2}"),
-        Some(ms @ 9.95..99.5) => format!("{ms:.1}"),
-        Some(ms @ 99.5..1e9) => grouped(&format!("{ms:.0}")),
+        Some(ms @ 0.0..0.0995) => format!("{ms:.3} ms"),
+        Some(ms @ 0.0995..9.95) => format!("{ms:.2} ms"),
+        Some(ms @ 9.95..99.5) => format!("{ms:.1} ms"),
+        Some(ms @ 99.5..1e9) => format!("{} ms", grouped(&format!("{ms:.0}"))),
         _ => DASH.to_owned(),
     }
 }
@@ -211,36 +211,49 @@ impl Unit {
         if direction == Direction::Higher && values.iter().all(share) { Self::Points } else { Self::Own }
     }
 
-    /// A number of this unit, without its name.
-    fn number(self, x: f64) -> String {
-        let points = x * 100.0;
-        let size = points.abs();
-        if self == Self::Own || size >= 1000.0 || !size.is_finite() || (size > 0.0 && size < 0.005) {
-            return figure(if self == Self::Own { x } else { points });
+    /// Numbers of this unit, without its name: as many decimals each as the smallest needs.
+    fn numbers<const N: usize>(self, values: [f64; N]) -> [String; N] {
+        let points = values.map(|x| x * 100.0);
+        if self == Self::Own || !points.iter().all(|x| x.abs() < 1000.0) {
+            return values.map(figure);
         }
-        let decimals = if size > 0.0 && size < 0.095 { 2 } else { 1 };
-        let sign = if points < 0.0 { "−" } else { "" };
-        format!("{sign}{size:.decimals$}")
+        let small = points.iter().any(|&x| x != 0.0 && x.abs() < 0.095);
+        points.map(|x| {
+            let size = x.abs();
+            let shown = if small { format!("{size:.2}") } else { format!("{size:.1}") };
+            if x < 0.0 { format!("−{shown}") } else { shown }
+        })
     }
 
     /// "0.5 points".
     pub(crate) fn amount(self, x: f64) -> String {
-        let number = self.number(x);
-        if self == Self::Points && finite(x).is_some() { format!("{number} points") } else { number }
+        let [number] = self.numbers([x]);
+        if self.tells(x) { format!("{number} points") } else { number }
     }
 
-    /// "−0.2 points [−0.9, 0.5]".
-    pub(crate) fn difference(self, estimate: &Estimate) -> String {
-        let value = self.amount(estimate.value);
-        let value = if estimate.value > 0.0 && finite(estimate.value).is_some() {
-            format!("+{value}")
-        } else {
-            value
-        };
+    /// Whether a number is told in points: those of a share are.
+    fn tells(self, x: f64) -> bool {
+        self == Self::Points && x.abs() < 10.0
+    }
+
+    /// A difference with its sign, and its interval: "−0.2" and "[−0.9, 0.5]".
+    pub(crate) fn parts(self, estimate: &Estimate) -> (String, Option<String>) {
+        let signed = |value: String| if estimate.value > 0.0 { format!("+{value}") } else { value };
         match (estimate.low.and_then(finite), estimate.high.and_then(finite)) {
-            (Some(low), Some(high)) => format!("{value} [{}, {}]", self.number(low), self.number(high)),
-            _ => value,
+            (Some(low), Some(high)) => {
+                let [value, low, high] = self.numbers([estimate.value, low, high]);
+                (signed(value), Some(format!("[{low}, {high}]")))
+            }
+            _ => (signed(self.numbers([estimate.value]).concat()), None),
         }
+    }
+
+    /// "−0.2 points [−0.9, 0.5]". The estimate must be sound.
+    pub(crate) fn difference(self, estimate: &Estimate) -> String {
+        let (value, ends) = self.parts(estimate);
+        let all = [Some(estimate.value), estimate.low, estimate.high].into_iter().flatten();
+        let name = if all.into_iter().all(|x| self.tells(x)) { " points" } else { "" };
+        format!("{value}{name}{}", ends.map_or(String::new(), |ends| format!(" {ends}")))
     }
 }
 
@@ -289,15 +302,15 @@ mod tests {
             (times(1, 2), "0.50"),
             (times(1, 0), "–"),
             (times(0, 1), "–"),
-            (milliseconds(4.256), "4.26"),
-            (milliseconds(0.0512), "0.051"),
-            (milliseconds(1234.0), "1,234"),
+            (milliseconds(4.256), "4.26 ms"),
+            (milliseconds(0.0512), "0.051 ms"),
+            (milliseconds(1234.0), "1,234 ms"),
             (milliseconds(-1.0), "–"),
             (milliseconds(f64::NAN), "–"),
             (Unit::Points.amount(0.005), "0.5 points"),
             (Unit::Points.amount(0.0004), "0.04 points"),
             (Unit::Points.amount(0.0), "0.0 points"),
-            (Unit::Points.amount(-0.000_000_1), "−1.0e-5 points"),
+            (Unit::Points.amount(12.0), "12.0"),
             (Unit::Points.amount(f64::NAN), "–"),
             (Unit::Own.amount(0.005), "0.005"),
         ];
@@ -315,6 +328,11 @@ mod tests {
         assert_eq!(Unit::of(Direction::Lower, &[Some(e(0.3))]), Unit::Own);
         assert_eq!(Unit::Points.difference(&between(-0.002, -0.009, 0.005)), "−0.2 points [−0.9, 0.5]");
         assert_eq!(Unit::Own.difference(&between(0.012, -0.009, 0.031)), "+0.012 [−0.009, 0.031]");
-        assert_eq!(Unit::Points.difference(&between(0.0, f64::NAN, 1.0)), "0.0 points");
+        assert_eq!(Unit::Points.difference(&e(0.0)), "0.0 points");
+        assert_eq!(
+            Unit::Points.difference(&between(-0.0072, -0.016, -0.0003)),
+            "−0.72 points [−1.60, −0.03]"
+        );
+        assert_eq!(Unit::Points.difference(&between(0.2, -40.0, 0.3)), "+0.200 [−40.0, 0.300]");
     }
 }

@@ -147,7 +147,7 @@ pub(crate) fn hostile() -> Report {
                 original: i == 0,
                 outcome: if i == 4 { Outcome::Kept } else { Outcome::Outside },
                 size_bytes: Some(10_u64.pow(i * 2)),
-                figures: vec![Figure::new(bad, Some(Estimate::bare(f64::from(i))), None)],
+                figures: vec![Figure::higher(bad, Some(Estimate::bare(f64::from(i))), None)],
                 ..Rung::default()
             })
             .collect(),

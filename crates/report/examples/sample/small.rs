@@ -48,8 +48,8 @@ impl Rows {
         let called = |p: &[f32]| p.chunks(2).map(|p| p[1] > p[0]).collect::<Vec<bool>>();
         let changed = called(original).iter().zip(called(artifact)).filter(|(a, b)| **a != *b).count() as u64;
         let figures = vec![
-            Figure::new("accuracy", Some(measured.metrics.accuracy), Some(compared.accuracy_difference)),
-            Figure::new("ROC AUC", measured.metrics.auc, compared.auc_difference),
+            Figure::higher("accuracy", Some(measured.metrics.accuracy), Some(compared.accuracy_difference)),
+            Figure::higher("ROC AUC", measured.metrics.auc, compared.auc_difference),
         ];
         let rows = self.labels.len() as u64;
         Ok((figures, Flips { changed, rows, rate: Some(wilson(changed, rows)) }))

@@ -15,7 +15,8 @@ impl Area {
         Self { left: x - across, top: y - up, right: x + across, bottom: y + up }
     }
 
-    fn meets(&self, other: &Self) -> bool {
+    /// Whether two boxes share more than an edge.
+    pub(crate) fn meets(&self, other: &Self) -> bool {
         self.left < other.right
             && other.left < self.right
             && self.top < other.bottom
@@ -30,6 +31,15 @@ impl Area {
     }
 }
 
+/// A name that looks for a place.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Name {
+    /// Its point.
+    pub(crate) point: (f64, f64),
+    /// Its width and height.
+    pub(crate) size: (f64, f64),
+}
+
 /// A name with a place.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Placed {
@@ -39,9 +49,14 @@ pub(crate) struct Placed {
     pub(crate) leader: Option<(f64, f64)>,
 }
 
-/// The height of a line of text, and how far its base line is below its top.
-const LINE: f64 = 14.0;
+/// The height of a line of text.
+pub(crate) const LINE: f64 = 13.5;
+
+/// How far a line's base is below its top.
 const ASCENT: f64 = 10.5;
+
+/// A name wider than this is broken into two lines.
+const BROKEN: f64 = 92.0;
 
 /// How far names may stand from their points, nearest first.
 const DISTANCES: [f64; 8] = [9.0, 13.0, 18.0, 26.0, 36.0, 48.0, 62.0, 80.0];
@@ -49,37 +64,43 @@ const DISTANCES: [f64; 8] = [9.0, 13.0, 18.0, 26.0, 36.0, 48.0, 62.0, 80.0];
 /// Beyond this a name needs a line to its point.
 const NEAR: f64 = 16.0;
 
-/// The directions in which a place is looked for, the best first.
-const DIRECTIONS: [(f64, f64); 8] = [
-    (1.0, 0.0),
-    (-1.0, 0.0),
-    (0.71, -0.71),
-    (0.71, 0.71),
-    (-0.71, -0.71),
-    (-0.71, 0.71),
-    (0.0, -1.0),
-    (0.0, 1.0),
+/// Where a place is looked for, the best first: the direction from the point, right and down, and the share of
+/// the name that lies left of where it is held.
+const DIRECTIONS: [(f64, f64, f64); 12] = [
+    (1.0, 0.0, 0.0),
+    (-1.0, 0.0, 1.0),
+    (0.71, -0.71, 0.0),
+    (0.71, 0.71, 0.0),
+    (-0.71, -0.71, 1.0),
+    (-0.71, 0.71, 1.0),
+    (0.0, -1.0, 0.5),
+    (0.0, 1.0, 0.5),
+    (0.0, -1.0, 0.8),
+    (0.0, -1.0, 0.2),
+    (0.0, 1.0, 0.8),
+    (0.0, 1.0, 0.2),
 ];
 
-/// Places for names of the given widths beside their points, within `frame`. `taken` must stay free; `lines` are
-/// kept free where that costs no more than a step aside. The first names choose first; one for which there is
+/// Places for names of the given sizes beside their points, within `frame`. `taken` must stay free; `lines` are
+/// kept free where that costs no more steps aside than stand beside them. The first names choose first; one for which there is
 /// no room gets none. Takes time in proportion to the product of names and areas.
 pub(crate) fn place(
-    names: &[((f64, f64), f64)],
+    names: &[Name],
     frame: &Area,
     taken: &[Area],
-    lines: &[Area],
+    lines: &[(Area, usize)],
 ) -> Vec<Option<Placed>> {
     let mut taken = taken.to_vec();
-    let place_one = |&(point, width): &((f64, f64), f64)| {
+    let place_one = |&Name { point, size }: &Name| {
         let mut best: Option<(usize, Area, bool)> = None;
         for (step, &distance) in DISTANCES.iter().enumerate() {
             for &direction in &DIRECTIONS {
-                let area = beside(point, width, direction, distance);
+                let area = beside(point, size, direction, distance);
                 if !area.within(frame) || taken.iter().any(|other| area.meets(other)) {
                     continue;
                 }
-                let cost = step + 2 * lines.iter().filter(|line| area.meets(line)).count();
+                let crossed = lines.iter().filter(|(line, _)| area.meets(line));
+                let cost = step + crossed.map(|(_, steps)| steps).sum::<usize>();
                 if best.is_none_or(|(least, _, _)| cost < least) {
                     best = Some((cost, area, distance > NEAR));
                 }
@@ -94,23 +115,38 @@ pub(crate) fn place(
 }
 
 /// The box of a name `distance` from its point.
-fn beside((x, y): (f64, f64), width: f64, (right, down): (f64, f64), distance: f64) -> Area {
-    let (x, y) = (x + right * distance, y + down * distance);
-    let left = if right > 0.1 {
-        x
-    } else if right < -0.1 {
-        x - width
-    } else {
-        x - width / 2.0
-    };
-    let top = if down > 0.1 {
-        y - 3.0
-    } else if down < -0.1 {
-        y - LINE + 3.0
-    } else {
-        y - LINE / 2.0
-    };
-    Area { left, top, right: left + width, bottom: top + LINE }
+fn beside(
+    (x, y): (f64, f64),
+    (width, height): (f64, f64),
+    (right, down, share): (f64, f64, f64),
+    distance: f64,
+) -> Area {
+    let left = x + right * distance - share * width;
+    // Letters fill less than their line: the box may come closer from above and below.
+    let top = y + down * distance
+        - if down < 0.0 {
+            height - 3.0
+        } else if down > 0.0 {
+            3.0
+        } else {
+            height / 2.0
+        };
+    Area { left, top, right: left + width, bottom: top + height }
+}
+
+/// A name in one line or, where it is long, in two; each holds at most `room` pixels.
+pub(crate) fn broken(text: &str, room: f64) -> Vec<String> {
+    // More than both lines hold is not looked at.
+    let text: String = text.chars().take(120).collect();
+    if width(&text) <= BROKEN {
+        return vec![text];
+    }
+    let halves = text.match_indices(' ').map(|(at, _)| (&text[..at], &text[at + 1..]));
+    let longer = |(a, b): &(&str, &str)| width(a).max(width(b));
+    match halves.min_by(|a, b| longer(a).total_cmp(&longer(b))) {
+        Some((first, second)) => vec![fitted(first, room), fitted(second, room)],
+        None => vec![fitted(&text, room)],
+    }
 }
 
 /// About how wide a text is, in pixels at 11.5 pixels a line, and generously so.
@@ -127,8 +163,8 @@ pub(crate) fn width(text: &str) -> f64 {
 }
 
 /// As much of a text as `room` pixels hold.
-pub(crate) fn fitted(text: &str, room: f64) -> String {
-    if text.chars().take(200).count() < 200 && width(text) <= room {
+fn fitted(text: &str, room: f64) -> String {
+    if width(text) <= room {
         return text.to_owned();
     }
     let mut cut = String::new();
@@ -149,17 +185,17 @@ mod tests {
 
     const FRAME: Area = Area { left: 54.0, top: 12.0, right: 408.0, bottom: 288.0 };
 
-    fn boxes(names: &[((f64, f64), f64)], placed: &[Option<Placed>]) -> Vec<Area> {
-        let area = |placed: &Placed, width| {
+    fn boxes(names: &[Name], placed: &[Option<Placed>]) -> Vec<Area> {
+        let area = |placed: &Placed, (width, height)| {
             let (left, top) = (placed.at.0, placed.at.1 - ASCENT);
-            Area { left, top, right: left + width, bottom: top + LINE }
+            Area { left, top, right: left + width, bottom: top + height }
         };
-        placed.iter().zip(names).filter_map(|(p, name)| Some(area(p.as_ref()?, name.1))).collect()
+        placed.iter().zip(names).filter_map(|(p, name)| Some(area(p.as_ref()?, name.size))).collect()
     }
 
     #[test]
     fn a_name_stands_to_the_right_of_its_point_or_to_the_left_at_the_edge() {
-        let names = [((100.0, 100.0), 60.0), ((390.0, 200.0), 60.0)];
+        let names = [(100.0, 100.0), (390.0, 200.0)].map(|point| Name { point, size: (60.0, 14.0) });
         let placed = place(&names, &FRAME, &[], &[]);
         assert_eq!(placed[0], Some(Placed { at: (109.0, 103.5), leader: None }));
         assert_eq!(placed[1], Some(Placed { at: (321.0, 203.5), leader: None }));
@@ -167,39 +203,41 @@ mod tests {
 
     #[test]
     fn names_of_equal_points_all_find_a_place_and_the_far_ones_have_leaders() {
-        let names = [((200.0, 150.0), 90.0); 8];
+        let names = [Name { point: (200.0, 150.0), size: (90.0, LINE) }; 8];
         let placed = place(&names, &FRAME, &[], &[]);
         assert!(placed.iter().all(Option::is_some), "{placed:?}");
         assert!(placed.iter().flatten().any(|p| p.leader.is_some()));
-        assert_eq!(place(&[((200.0, 150.0), 500.0)], &FRAME, &[], &[]), [None]);
+        assert_eq!(place(&[Name { point: (200.0, 150.0), size: (500.0, LINE) }], &FRAME, &[], &[]), [None]);
     }
 
     #[test]
-    fn cutting_a_name_keeps_it_within_its_room() {
+    fn long_names_are_broken_and_cut() {
+        assert_eq!(broken("int8", 120.0), ["int8"]);
+        assert_eq!(broken("4-bit, pruned vocabulary", 120.0), ["4-bit, pruned", "vocabulary"]);
         for text in [
-            "4-bit, pruned vocabulary",
             "WWWWWWWWWWWWWWWWWWWWW",
             "東京東京東京東京東京東京",
             "\u{202e}\u{202e}\u{202e}\u{202e}",
+            "a b ccccccccccccccccccccccccc",
         ] {
-            let cut = fitted(text, 120.0);
-            assert!(width(&cut) <= 130.0, "{cut}");
+            let lines = broken(text, 120.0);
+            assert!(lines.len() <= 2 && lines.iter().all(|line| width(line) <= 125.0), "{lines:?}");
         }
-        assert_eq!(fitted("int8", 120.0), "int8");
-        assert!(fitted(&"x".repeat(1_000_000), 120.0).len() < 40);
+        assert!(broken(&"x".repeat(1_000_000), 120.0).concat().len() < 40);
     }
 
     proptest! {
         #[test]
         fn no_name_meets_another_or_leaves_the_frame(
-            names in prop::collection::vec(((54.0..408.0, 12.0..288.0), 10.0..190.0), 0..24),
+            names in prop::collection::vec(((54.0..408.0, 12.0..288.0), (10.0..190.0, 13.0..28.0)), 0..24),
         ) {
+            let names: Vec<Name> = names.into_iter().map(|(point, size)| Name { point, size }).collect();
             let taken = [Area::around((200.0, 20.0), 40.0, 7.0)];
             let boxes = boxes(&names, &place(&names, &FRAME, &taken, &[]));
             for (i, a) in boxes.iter().enumerate() {
-                prop_assert!(a.within(&FRAME) && !a.meets(&taken[0]), "{a:?}");
                 // A hundredth less, for the rounding of edges.
                 let a = Area { left: a.left + 0.01, top: a.top + 0.01, right: a.right - 0.01, bottom: a.bottom - 0.01 };
+                prop_assert!(a.within(&FRAME) && !a.meets(&taken[0]), "{a:?}");
                 prop_assert!(boxes[i + 1..].iter().all(|b| !a.meets(b)), "{a:?}");
             }
         }

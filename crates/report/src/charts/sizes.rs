@@ -11,7 +11,7 @@ use crate::scale::{Scale, extent};
 use crate::sections::parts::brief;
 use crate::svg::{Frame, Key, Mark, WIDTH, across, diamond, dot, key, key_mark, label, line, rect, upward};
 
-use super::labels::{Area, Placed, fitted, place, width};
+use super::labels::{Area, LINE, Name, Placed, broken, place, width};
 
 const HEIGHT: f64 = 350.0;
 
@@ -21,8 +21,12 @@ const KEY: f64 = 24.0;
 /// The most points that are drawn.
 const MAX_DOTS: usize = 24;
 
-/// The widest name, in pixels.
-const NAME: f64 = 165.0;
+/// How many steps aside a name goes rather than over an interval, and over a bound.
+const OVER_INTERVAL: usize = 4;
+const OVER_BOUND: usize = 2;
+
+/// The widest line of a name, in pixels.
+const ROOM: f64 = 120.0;
 
 /// A rung with a size and a value.
 struct Point<'a> {
@@ -59,7 +63,7 @@ impl Kind {
             Self::Kept => ("dot model", Mark::Ringed, "kept"),
             Self::Original => ("dot floor", Mark::Diamond, "original"),
             Self::Fits => ("dot model", Mark::Dot, "within the bounds"),
-            Self::Outside => ("dot hollow", Mark::Dot, "outside them"),
+            Self::Outside => ("dot hollow", Mark::Dot, "outside the bounds"),
         };
         Key { class, mark, text: text.to_owned() }
     }
@@ -191,8 +195,9 @@ impl<'a> Plot<'a> {
         };
         self.allowed(h);
         frame.axes(h);
-        let (taken, lines) = self.bounds(h);
-        self.marks(h, taken, lines);
+        let (mut taken, mut lines) = self.areas();
+        self.bounds(h, &mut taken, &mut lines);
+        self.marks(h, &taken, &lines);
     }
 
     /// Where sizes and values lie that keep the bounds.
@@ -203,7 +208,7 @@ impl<'a> Plot<'a> {
         }
         let ((left, right), (bottom, top)) = (self.x.pixels(), self.y.pixels());
         let edge = worst.map(|worst| self.y.at(worst));
-        let (from, to) = match self.ladder.bounds.direction {
+        let (from, to) = match self.ladder.direction() {
             Direction::Higher => (top, edge.unwrap_or(bottom)),
             Direction::Lower => (edge.unwrap_or(top), bottom),
         };
@@ -220,64 +225,94 @@ impl<'a> Plot<'a> {
         self.ladder.worst().filter(|&worst| self.y.holds(worst))
     }
 
-    /// The bounds as lines with their names; the areas of the names, and of the lines.
-    fn bounds(&self, h: &mut Html) -> (Vec<Area>, Vec<Area>) {
+    /// The areas of dots, which nothing may cover, and of intervals.
+    fn areas(&self) -> (Vec<Area>, Vec<(Area, usize)>) {
+        let reach = |point: &Point<'_>| if point.kind == Kind::Kept { 8.0 } else { 5.5 };
+        let dots = self.points.iter().map(|point| Area::around(point.at, reach(point), reach(point)));
+        let whiskers = self.points.iter().filter_map(|point| {
+            let ((low, high), x) = (point.whisker?, point.at.0);
+            let area = Area { left: x - 2.0, top: high.min(low), right: x + 2.0, bottom: high.max(low) };
+            Some((area, OVER_INTERVAL))
+        });
+        (dots.collect(), whiskers.collect())
+    }
+
+    /// The bounds as lines with their names. Adds the areas of both.
+    fn bounds(&self, h: &mut Html, taken: &mut Vec<Area>, lines: &mut Vec<(Area, usize)>) {
         let ((left, right), (bottom, top)) = (self.x.pixels(), self.y.pixels());
-        let (mut names, mut lines) = (Vec::new(), Vec::new());
+        let mut names: Vec<(String, Vec<(f64, f64)>)> = Vec::new();
+        let marks = (taken.len(), lines.len());
         if let (Some(at), Some(most)) = (self.most(), self.ladder.bounds.max_bytes) {
             line(h, "reference", (at, bottom), (at, top));
-            lines.push(Area { left: at - 2.0, top, right: at + 2.0, bottom });
+            lines.push((Area { left: at - 2.0, top, right: at + 2.0, bottom }, OVER_BOUND));
             let text = format!("at most {}", megabytes(most));
-            let room = width(&text);
-            let before = at + room + 8.0 > right;
-            let (class, from) = if before { ("bound end", at - 5.0) } else { ("bound", at + 5.0) };
-            label(h, class, (from, bottom - 6.0), &text);
-            let start = if before { from - room } else { from };
-            names.push(Area { left: start, top: bottom - 18.0, right: start + room, bottom: bottom - 2.0 });
+            // Beside the line, at its foot or at its head.
+            let sides = [at + 5.0, at - 5.0 - width(&text)];
+            names.push((
+                text,
+                [bottom - 6.0, top + 11.0].iter().flat_map(|&y| sides.map(|x| (x, y))).collect(),
+            ));
         }
         if let (Some(worst), Some(drop)) = (self.worst(), self.ladder.max_drop()) {
             let at = self.y.at(worst);
             line(h, "reference", (left, at), (right, at));
-            lines.push(Area { left, top: at - 2.0, right, bottom: at + 2.0 });
-            let text = format!("drop of at most {}", self.ladder.unit().amount(drop));
-            let room = width(&text);
-            // On the side that is not allowed, unless that is the edge or the other bound's name is there.
-            let low =
-                (self.ladder.bounds.direction == Direction::Higher && at + 34.0 < bottom) || at - 18.0 < top;
-            let base = if low { at + 13.0 } else { at - 5.0 };
-            label(h, "bound end", (right - 4.0, base), &text);
-            names.push(Area { left: right - 4.0 - room, top: base - 12.0, right, bottom: base + 4.0 });
+            lines.push((Area { left, top: at - 2.0, right, bottom: at + 2.0 }, OVER_BOUND));
+            let text = format!("drop of {}", self.ladder.unit().amount(drop));
+            // Along the line from the right, first on the side that is not allowed.
+            let beyond =
+                if self.ladder.direction() == Direction::Higher { [13.0, -5.0] } else { [-5.0, 13.0] };
+            let start = right - 4.0 - width(&text);
+            let starts = (0..16_u8).map(|i| start - 18.0 * f64::from(i));
+            names.push((text, starts.flat_map(|x| beyond.map(|below| (x, at + below))).collect()));
         }
-        (names, lines)
+        for (text, places) in names {
+            let area = |&(x, y): &(f64, f64)| Area {
+                left: x,
+                top: y - 11.0,
+                right: x + width(&text),
+                bottom: y + 3.0,
+            };
+            let inside = |a: &Area| a.left >= left && a.right <= right && a.top >= top && a.bottom <= bottom;
+            let covers = |a: &Area| {
+                let met = |areas: &[Area]| areas.iter().filter(|other| a.meets(other)).count();
+                let crossed = lines[..marks.1].iter().filter(|(line, _)| a.meets(line)).count();
+                // Names are never put over names; dots and intervals are avoided where that can be.
+                1000 * met(&taken[marks.0..]) + 10 * met(&taken[..marks.0]) + crossed
+            };
+            let found = places.iter().filter(|at| inside(&area(at))).min_by_key(|at| covers(&area(at)));
+            if let Some(at) = found.filter(|at| covers(&area(at)) < 1000) {
+                label(h, "bound", *at, &text);
+                taken.push(area(at));
+            }
+        }
     }
 
-    fn marks(&self, h: &mut Html, mut taken: Vec<Area>, mut lines: Vec<Area>) {
+    fn marks(&self, h: &mut Html, taken: &[Area], lines: &[(Area, usize)]) {
         for Point { at, whisker, kind, .. } in &self.points {
             if let &Some((low, high)) = whisker {
                 let class = if *kind == Kind::Original { "whisker floor" } else { "whisker model" };
                 line(h, class, (at.0, low), (at.0, high));
-                lines.push(Area {
-                    left: at.0 - 2.0,
-                    top: high.min(low),
-                    right: at.0 + 2.0,
-                    bottom: high.max(low),
-                });
             }
-            let reach = if *kind == Kind::Kept { 8.0 } else { 5.5 };
-            taken.push(Area::around(*at, reach, reach));
         }
-        // What matters most is drawn last and named first.
+        // What matters most is named first, and drawn last.
         let mut order: Vec<&Point<'_>> = self.points.iter().collect();
         order.sort_by_key(|point| match point.kind {
             Kind::Kept => 0,
             Kind::Original => 1,
             Kind::Fits | Kind::Outside => 2,
         });
-        let texts: Vec<String> = order.iter().map(|point| name(point)).collect();
-        let names: Vec<_> = order.iter().zip(&texts).map(|(point, text)| (point.at, width(text))).collect();
+        let texts: Vec<Vec<String>> = order.iter().map(|point| name(point)).collect();
+        let size = |text: &Vec<String>| {
+            (text.iter().map(|line| width(line)).fold(0.0, f64::max), LINE * text.len() as f64)
+        };
+        let names: Vec<_> = order
+            .iter()
+            .zip(&texts)
+            .map(|(point, text)| Name { point: point.at, size: size(text) })
+            .collect();
         let ((left, right), (bottom, top)) = (self.x.pixels(), self.y.pixels());
         let inside = Area { left: left + 2.0, top, right, bottom: bottom - 1.0 };
-        let placed = place(&names, &inside, &taken, &lines);
+        let placed = place(&names, &inside, taken, lines);
         for (point, placed) in order.iter().zip(&placed).rev() {
             if let Some(Placed { leader: Some(to), .. }) = *placed {
                 line(h, "leader", point.at, to);
@@ -286,16 +321,19 @@ impl<'a> Plot<'a> {
         }
         for ((point, text), placed) in order.iter().zip(&texts).zip(&placed) {
             let class = if point.kind == Kind::Kept { "value" } else { "name" };
-            if let Some(Placed { at, .. }) = *placed {
-                label(h, class, at, text);
+            if let Some(Placed { at: (x, mut y), .. }) = *placed {
+                for part in text {
+                    label(h, class, (x, y), part);
+                    y += LINE;
+                }
             }
         }
     }
 }
 
-fn name(point: &Point<'_>) -> String {
-    let name = fitted(&point.rung.name, NAME);
-    if point.kind == Kind::Kept { format!("✓ {name}") } else { name }
+fn name(point: &Point<'_>) -> Vec<String> {
+    let kept = if point.kind == Kind::Kept { "✓ " } else { "" };
+    broken(&format!("{kept}{}", point.rung.name), ROOM)
 }
 
 fn mark(h: &mut Html, point: &Point<'_>) {
@@ -321,7 +359,7 @@ mod tests {
             name: name.to_owned(),
             outcome,
             size_bytes: Some(size_bytes),
-            figures: vec![Figure::new("accuracy", Some(value), None)],
+            figures: vec![Figure::higher("accuracy", Some(value), None)],
             ..Rung::default()
         }
     }
@@ -346,9 +384,10 @@ mod tests {
             "float32<",
             "int8<",
             "4-bit<",
-            "✓ 4-bit, pruned<",
+            "✓ 4-bit,<",
+            "pruned<",
             "at most 12.0 MB<",
-            "drop of at most 0.5 points<",
+            "drop of 0.5 points<",
             "accuracy, 1,114 validation rows",
             "4-bit, pruned (kept): 8.4 MB, 0.910.",
             "prefers-color-scheme: dark",

@@ -33,8 +33,6 @@ pub struct Bounds {
     pub max_drop: Option<f64>,
     /// The name of the gate's figure, as in [`Figure::name`]: `accuracy`. Without one it is each rung's first.
     pub figure: String,
-    /// Which way that figure is better.
-    pub direction: Direction,
     /// Whether the lower end of the difference's interval must lie within the drop, not only its value.
     pub strict: bool,
 }
@@ -93,12 +91,19 @@ pub struct Figure {
     pub value: Option<Estimate>,
     /// How much better than the original's on the same rows, paired row by row; `None` of the original itself.
     pub difference: Option<Estimate>,
+    /// Which way it is better.
+    pub direction: Direction,
 }
 
 impl Figure {
-    /// A figure with its difference to the original's.
-    pub fn new(name: impl Into<String>, value: Option<Estimate>, difference: Option<Estimate>) -> Self {
-        Self { name: name.into(), value, difference }
+    /// A figure of which more is better, and its difference to the original's.
+    pub fn higher(name: impl Into<String>, value: Option<Estimate>, difference: Option<Estimate>) -> Self {
+        Self { name: name.into(), value, difference, direction: Direction::Higher }
+    }
+
+    /// A figure of which less is better, and by how much it is better than the original's.
+    pub fn lower(name: impl Into<String>, value: Option<Estimate>, difference: Option<Estimate>) -> Self {
+        Self { direction: Direction::Lower, ..Self::higher(name, value, difference) }
     }
 }
 

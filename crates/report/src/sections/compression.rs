@@ -1,16 +1,19 @@
 //! The ladder of ever smaller artifacts: the verdict, size against the gate's figure, every rung, and what was
 //! kept on the test rows.
 
+use filbert_eval::Estimate;
+
 use crate::charts::{figure as chart, sizes};
 use crate::figures::{
-    DASH, count, counted, figure, finite, interval, megabytes, milliseconds, percent, sound, times,
+    DASH, Unit, bytes, count, counted, figure, finite, interval, megabytes, milliseconds, percent, sound,
+    times,
 };
 use crate::html::Html;
-use crate::input::{Figure, Flips, KeptTest, Ladder, Outcome, Report, Rung};
+use crate::input::{Flips, KeptTest, Ladder, Outcome, Report, Rung};
 use crate::ladder::{MAX_RUNGS, named};
 use crate::verdict::Level;
 
-use super::parts::{Head, LABEL, brief, difference, estimate, lead, more, notes, number, row_head, table};
+use super::parts::{Head, brief, estimate, lead, more, notes, number, row_head, table};
 
 /// The most figures of a rung that have columns.
 const MAX_FIGURES: usize = 3;
@@ -27,15 +30,17 @@ pub(crate) fn present(report: &Report) -> bool {
 
 pub(crate) fn draw(h: &mut Html, report: &Report) {
     let Some(ladder) = &report.ladder else { return };
-    verdict(h, ladder);
+    // A page that begins with the verdict has said it.
+    if crate::verdict::headline(report).is_some() {
+        verdict(h, ladder);
+    }
     lead(
         h,
         &format!(
-            "Each rung was written, read again and run. Asked for: {}. The smallest rung within that is kept; the \
-             rows that chose it are the {} rows{}.",
+            "Each rung was written, read again and run. Asked for: {}. The smallest rung that keeps this on {} is \
+             the answer.",
             ladder.asked(),
-            brief(if ladder.split.is_empty() { "gate's" } else { &ladder.split }),
-            if ladder.rows > 0 { format!(", {} of them", count(ladder.rows)) } else { String::new() }
+            gate_rows(ladder)
         ),
     );
     let test = ladder.test.as_ref().filter(|_| ladder.kept().is_some());
@@ -53,8 +58,16 @@ pub(crate) fn draw(h: &mut Html, report: &Report) {
     } else if let Some(test) = test {
         on_test(h, ladder, test);
     }
-    rungs(h, ladder);
+    kept(h, ladder);
+    costs(h, ladder);
     notes(h, &ladder.notes);
+}
+
+/// "the 1,114 validation rows".
+fn gate_rows(ladder: &Ladder) -> String {
+    let n = if ladder.rows > 0 { format!("{} ", count(ladder.rows)) } else { String::new() };
+    let split = if ladder.split.is_empty() { "gate's".to_owned() } else { brief(&ladder.split) };
+    format!("the {n}{split} rows")
 }
 
 /// The verdict in words, with what must be read beside it.
@@ -68,7 +81,7 @@ fn verdict(h: &mut Html, ladder: &Ladder) {
             h.data(&said.sentence, 400);
         });
         if !said.caveat.is_empty() {
-            h.el("p").class("lead").text(&said.caveat);
+            h.el("p").class("lead").data(&said.caveat, 600);
         }
     });
 }
@@ -87,8 +100,14 @@ pub(crate) fn headline(h: &mut Html, ladder: &Ladder) {
     let (class, mark) = sign(said.level);
     h.el("div").class("headline").body(|h| {
         h.el("div").class("number").body(|h| {
-            let size = ladder.kept().and_then(|kept| kept.size_bytes).map_or(DASH.to_owned(), megabytes);
-            let (number, unit) = size.split_once(' ').unwrap_or((&size, ""));
+            let measured = ladder.rungs.iter().filter(|rung| !rung.figures.is_empty()).count() as u64;
+            let all = counted(ladder.rungs.len() as u64, "rung", "rungs");
+            let size = ladder.kept().and_then(|kept| kept.size_bytes).map(megabytes);
+            let (number, unit) = match size.as_deref().and_then(|size| size.split_once(' ')) {
+                Some(parts) => parts,
+                None if ladder.kept().is_some() => (DASH, "bytes"),
+                None => ("0", "artifacts fit"),
+            };
             h.el("p").class("big").body(|h| {
                 h.text(number);
                 h.text(" ");
@@ -99,8 +118,7 @@ pub(crate) fn headline(h: &mut Html, ladder: &Ladder) {
                 if let Some(original) = original {
                     h.text(&format!("from {}, ", megabytes(original)));
                 }
-                h.text(&counted(ladder.rungs.len() as u64, "rung", "rungs"));
-                h.text(" of the ladder");
+                h.text(&format!("{} of {all} measured", count(measured)));
             });
         });
         h.el("div").class(class).body(|h| {
@@ -111,7 +129,7 @@ pub(crate) fn headline(h: &mut Html, ladder: &Ladder) {
             });
             h.el("p").data(&said.sentence, 400);
             if !said.caveat.is_empty() {
-                h.el("p").text(&said.caveat);
+                h.el("p").data(&said.caveat, 600);
             }
         });
     });
@@ -121,16 +139,20 @@ pub(crate) fn headline(h: &mut Html, ladder: &Ladder) {
 fn on_test(h: &mut Html, ladder: &Ladder, test: &KeptTest) {
     let rows = counted(test.rows, "test row", "test rows");
     let name = ladder.kept().map_or(String::new(), |kept| brief(&kept.name));
-    let heads =
-        [Head::Text("figure"), Head::Number("original"), Head::Number("kept"), Head::Number("difference")];
-    let caption =
-        format!("{name} on {rows}, read once and after the choice. Positive: better than the original.");
+    let figures =
+        || (test.kept.iter().take(MAX_TEST_FIGURES)).chain(test.original.iter().take(MAX_TEST_FIGURES));
     let mut names: Vec<&str> = Vec::new();
-    for figure in test.kept.iter().take(MAX_TEST_FIGURES).chain(test.original.iter().take(MAX_TEST_FIGURES)) {
+    for figure in figures() {
         if !names.contains(&figure.name.as_str()) {
             names.push(&figure.name);
         }
     }
+    // One unit for all, so that the column has one meaning.
+    let points = figures().all(|f| Unit::of(f.direction, &[sound(f.value)]) == Unit::Points);
+    let (unit, changed) = if points { (Unit::Points, "change, points") } else { (Unit::Own, "change") };
+    let heads = [Head::Text("figure"), Head::Number("original"), Head::Number("kept"), Head::Number(changed)];
+    let caption =
+        format!("{name} on {rows}, read once and after the choice. Positive: better than the original.");
     table_of(h, "stacked", &caption, &heads, |h| {
         for name in names {
             let kept = named(&test.kept, name);
@@ -138,7 +160,7 @@ fn on_test(h: &mut Html, ladder: &Ladder, test: &KeptTest) {
                 row_head(h, name);
                 estimate(h, named(&test.original, name).and_then(|figure| figure.value));
                 estimate(h, kept.and_then(|figure| figure.value));
-                difference(h, kept.and_then(|figure| figure.difference));
+                change(h, unit, kept.and_then(|figure| figure.difference), false);
             });
         }
     });
@@ -180,28 +202,70 @@ fn columns(ladder: &Ladder) -> Vec<&str> {
     names
 }
 
-fn rungs(h: &mut Html, ladder: &Ladder) {
+/// What every rung keeps of the original, and what became of it.
+fn kept(h: &mut Html, ladder: &Ladder) {
     let names = columns(ladder);
-    let more_columns: Vec<&Column> =
-        COLUMNS.iter().filter(|column| ladder.shown().iter().any(column.present)).collect();
-    let changes: Vec<String> = names.iter().map(|name| format!("change in {}", brief(name))).collect();
+    let units: Vec<Unit> = names.iter().map(|name| ladder.unit_of(name)).collect();
+    let changes: Vec<&str> =
+        units.iter().map(|unit| if *unit == Unit::Points { "change, points" } else { "change" }).collect();
+    let flipped = ladder.shown().iter().any(|rung| rung.flips.is_some());
     let mut heads = vec![Head::Text("rung"), Head::Text("outcome"), Head::Number("size")];
     for (name, change) in names.iter().zip(&changes) {
         heads.extend([Head::Number(name), Head::Number(change)]);
     }
-    heads.extend(more_columns.iter().map(|column| Head::Number(column.head)));
+    if flipped {
+        heads.push(Head::Number("predictions that differ"));
+    }
     let caption = format!(
-        "Every rung, on the {} rows. Changes and differing predictions are against the original, row by row; \
-         positive is better.",
-        brief(if ladder.split.is_empty() { "gate's" } else { &ladder.split })
+        "Every rung on {}. Changes and differing predictions are against the original, row by row; positive is \
+         better.",
+        gate_rows(ladder)
     );
     table_of(h, "stacked ladder", &caption, &heads, |h| {
         for rung in ladder.shown() {
-            let class = if rung.outcome == Outcome::Kept { "kept" } else { "rung" };
-            h.el("tr").class(class).body(|h| row(h, ladder, rung, &names, &more_columns));
+            h.el("tr").class(class(rung)).body(|h| {
+                row_head(h, &rung.name);
+                h.el("td").class("outcome").body(|h| outcome(h, rung));
+                size(h, ladder, rung);
+                for (name, unit) in names.iter().zip(&units) {
+                    let found = named(&rung.figures, name);
+                    estimate(h, found.and_then(|figure| figure.value));
+                    let beyond = *name == ladder.gate() && ladder.drops(rung) == Some(true);
+                    change(h, *unit, found.and_then(|figure| figure.difference), beyond);
+                }
+                if flipped {
+                    flips(h, rung.flips.as_ref());
+                }
+            });
         }
     });
     more(h, ladder.rungs.len(), MAX_RUNGS);
+}
+
+fn class(rung: &Rung) -> &'static str {
+    if rung.outcome == Outcome::Kept { "kept" } else { "rung" }
+}
+
+/// How every rung was made, and what it takes to run it.
+fn costs(h: &mut Html, ladder: &Ladder) {
+    let any = |column: &&Column| ladder.shown().iter().any(column.present);
+    let columns: Vec<&Column> = COLUMNS.iter().filter(any).collect();
+    if columns.is_empty() && ladder.shown().iter().all(|rung| rung.how.is_empty()) {
+        return;
+    }
+    let mut heads = vec![Head::Text("rung"), Head::Text("how it was made")];
+    heads.extend(columns.iter().map(|column| Head::Number(column.head)));
+    table_of(h, "ladder costs", "How each was made, and what it takes to run.", &heads, |h| {
+        for rung in ladder.shown() {
+            h.el("tr").class(class(rung)).body(|h| {
+                row_head(h, &rung.name);
+                h.el("td").data(&rung.how, HOW);
+                for column in &columns {
+                    (column.cell)(h, rung);
+                }
+            });
+        }
+    });
 }
 
 /// A column that is there where a rung has something for it.
@@ -213,11 +277,6 @@ struct Column {
 
 static COLUMNS: [Column; 4] = [
     Column {
-        head: "predictions that differ",
-        present: |rung| rung.flips.is_some(),
-        cell: |h, rung| flips(h, rung.flips.as_ref()),
-    },
-    Column {
         head: "rows/s",
         present: |rung| rung.rows_per_second.is_some(),
         cell: |h, rung| {
@@ -226,40 +285,27 @@ static COLUMNS: [Column; 4] = [
         },
     },
     Column {
-        head: "one row, ms: p50 / p99",
-        present: |rung| rung.p50_ms.is_some() || rung.p99_ms.is_some(),
-        cell: |h, rung| {
-            let time = |ms: Option<f64>| ms.map_or(DASH.to_owned(), milliseconds);
-            number(h, &format!("{} / {}", time(rung.p50_ms), time(rung.p99_ms)));
-        },
+        head: "one row, median",
+        present: |rung| rung.p50_ms.is_some(),
+        cell: |h, rung| time(h, rung.p50_ms),
+    },
+    Column {
+        head: "99 of 100 rows within",
+        present: |rung| rung.p99_ms.is_some(),
+        cell: |h, rung| time(h, rung.p99_ms),
     },
     Column {
         head: "peak memory",
         present: |rung| rung.peak_bytes.is_some(),
         cell: |h, rung| {
             let peak = rung.peak_bytes.filter(|&peak| peak > 0);
-            number(h, &peak.map_or(DASH.to_owned(), megabytes));
+            number(h, &peak.map_or(DASH.to_owned(), bytes));
         },
     },
 ];
 
-fn row(h: &mut Html, ladder: &Ladder, rung: &Rung, names: &[&str], columns: &[&Column]) {
-    h.el("th").at("scope", "row").body(|h| {
-        h.data(&rung.name, LABEL);
-        if !rung.how.is_empty() {
-            h.el("span").class("how").data(&rung.how, HOW);
-        }
-    });
-    h.el("td").class("outcome").body(|h| outcome(h, rung));
-    size(h, ladder, rung);
-    for name in names {
-        let found = named(&rung.figures, name);
-        estimate(h, found.and_then(|figure| figure.value));
-        change(h, ladder, rung, name, found);
-    }
-    for column in columns {
-        (column.cell)(h, rung);
-    }
+fn time(h: &mut Html, ms: Option<f64>) {
+    number(h, &ms.map_or(DASH.to_owned(), milliseconds));
 }
 
 /// A speed: whole rows from ten a second on.
@@ -294,20 +340,34 @@ fn size(h: &mut Html, ladder: &Ladder, rung: &Rung) {
         let original = ladder.original().filter(|_| !rung.original).and_then(|original| original.size_bytes);
         if let Some(original) = original {
             h.text(" ");
-            h.el("span").class("i").text(&format!("1/{}", times(original, bytes)));
+            h.el("span").class("i").text(&smaller(original, bytes));
         }
     });
 }
 
-/// The difference to the original, with a flag where the gate's is beyond the bound.
-fn change(h: &mut Html, ladder: &Ladder, rung: &Rung, name: &str, found: Option<&Figure>) {
-    let beyond = name == ladder.gate() && ladder.drops(rung) == Some(true);
-    if !beyond {
-        return difference(h, found.and_then(|figure| figure.difference));
+/// "10.9× smaller".
+fn smaller(original: u64, size: u64) -> String {
+    let ratio = original as f64 / size as f64;
+    if ratio >= 1.05 {
+        format!("{}× smaller", times(original, size))
+    } else if ratio > 0.95 {
+        "same size".to_owned()
+    } else {
+        format!("{}× larger", times(size, original))
     }
-    h.el("td").class("n warn").body(|h| {
-        flag(h, true, "a larger drop than allowed");
-        super::parts::difference_value(h, found.and_then(|figure| figure.difference));
+}
+
+/// A difference to the original, with a flag where it is beyond the bound.
+fn change(h: &mut Html, unit: Unit, difference: Option<Estimate>, beyond: bool) {
+    h.el("td").class(if beyond { "n warn" } else { "n" }).body(|h| {
+        let Some(difference) = sound(difference) else { return h.text(DASH) };
+        flag(h, beyond, "a larger drop than allowed");
+        let (value, ends) = unit.parts(&difference);
+        h.el("span").class("v").text(&value);
+        if let Some(ends) = ends {
+            h.text(" ");
+            h.el("span").class("i").text(&ends);
+        }
     });
 }
 

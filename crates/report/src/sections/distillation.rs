@@ -1,7 +1,7 @@
 //! What a teacher was worth: the teacher, its student, and the same student without it, on the same rows.
 
 use crate::charts::strip::{Strips, Whose};
-use crate::figures::{DASH, Unit, count, counted, figure, finite, megabytes, sound};
+use crate::figures::{DASH, Unit, count, counted, figure, finite, megabytes, p_value, sound};
 use crate::html::Html;
 use crate::input::{Direction, Distillation, Learner, Metric, Paired, Report, Seeds};
 use crate::verdict::{Level, sign};
@@ -81,20 +81,20 @@ pub(crate) fn said(distillation: &Distillation) -> Said {
     let told = told(distillation, paired);
     let (level, sentence) = match sign(paired) {
         Some(sign) if sign > 0.0 => {
-            (Level::Good, format!("The teacher helps: {told} beyond the same student without it."))
+            (Level::Good, format!("The teacher helps: against the same student without it, {told}."))
         }
         Some(_) => {
-            (Level::Warning, format!("The teacher harms: {told} against the same student without it."))
+            (Level::Warning, format!("The teacher harms: against the same student without it, {told}."))
         }
         None => (
             Level::Note,
-            format!("The teacher is not shown to help: {told} against the same student without it."),
+            format!("The teacher is not shown to help: against the same student without it, {told}."),
         ),
     };
     Said { level, sentence }
 }
 
-/// "+1.2 points [0.3, 2.1] of accuracy".
+/// "+1.2 points [0.3, 2.1] in accuracy, McNemar p = 0.01".
 fn told(distillation: &Distillation, paired: &Paired) -> String {
     let metric = |learner: &Learner| {
         find(learner, &paired.metric).map_or((Direction::Higher, None), |m| (m.direction, m.model))
@@ -103,7 +103,8 @@ fn told(distillation: &Distillation, paired: &Paired) -> String {
     let unit = Unit::of(direction, &[sound(value), sound(metric(&distillation.teacher).1)]);
     let difference =
         sound(paired.difference).map_or(DASH.to_owned(), |difference| unit.difference(&difference));
-    format!("{difference} in {}", brief(&paired.metric))
+    let test = paired.p.map(|p| format!(", {} p {}", brief(&paired.test), p_value(p)));
+    format!("{difference} in {}{}", brief(&paired.metric), test.unwrap_or_default())
 }
 
 fn against_teacher(distillation: &Distillation) -> Option<String> {

@@ -3,12 +3,12 @@
 use filbert_eval::Estimate;
 
 use crate::charts::strip::{self, Strips, Whose};
-use crate::figures::{DASH, count, figure, finite, p_value, sound};
+use crate::figures::{DASH, count, figure, finite, interval, p_value, signed, sound};
 use crate::html::Html;
 use crate::input::{Direction, Metric, Paired, Report, Results};
 use crate::verdict::sign;
 
-use super::parts::{Head, LABEL, difference, estimate, lead, notes, number, row_head, table};
+use super::parts::{Head, LABEL, estimate, lead, notes, number, row_head, table};
 
 /// The most metrics of a split.
 const MAX_METRICS: usize = 40;
@@ -201,6 +201,17 @@ pub(crate) fn comparisons(h: &mut Html, caption: &str, comparisons: &[Paired]) {
         notes(h, &paired.notes);
     }
     super::parts::more(h, comparisons.len(), shown.len());
+}
+
+fn difference(h: &mut Html, value: Option<Estimate>) {
+    h.el("td").class("n").body(|h| {
+        let Some(value) = sound(value) else { return h.text(DASH) };
+        h.el("span").class("v").text(&signed(value.value));
+        if let Some(ends) = interval(&value, signed) {
+            h.text(" ");
+            h.el("span").class("i").text(&ends);
+        }
+    });
 }
 
 fn verdict(h: &mut Html, paired: &Paired) {

@@ -2,7 +2,7 @@
 
 use filbert_eval::Estimate;
 
-use crate::figures::{DASH, count, figure, interval, signed, sound};
+use crate::figures::{DASH, count, figure, interval, sound};
 use crate::html::Html;
 use crate::input::Fact;
 
@@ -84,21 +84,6 @@ pub(crate) fn value(h: &mut Html, estimate: Option<Estimate>) {
     let Some(estimate) = sound(estimate) else { return h.text(DASH) };
     h.el("span").class("v").text(&figure(estimate.value));
     if let Some(ends) = interval(&estimate, figure) {
-        h.text(" ");
-        h.el("span").class("i").text(&ends);
-    }
-}
-
-/// A cell of a difference and its interval.
-pub(crate) fn difference(h: &mut Html, difference: Option<Estimate>) {
-    h.el("td").class("n").body(|h| difference_value(h, difference));
-}
-
-/// A difference and its interval.
-pub(crate) fn difference_value(h: &mut Html, difference: Option<Estimate>) {
-    let Some(difference) = sound(difference) else { return h.text(DASH) };
-    h.el("span").class("v").text(&signed(difference.value));
-    if let Some(ends) = interval(&difference, signed) {
         h.text(" ");
         h.el("span").class("i").text(&ends);
     }

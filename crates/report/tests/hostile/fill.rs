@@ -317,7 +317,6 @@ impl Source {
                 max_bytes: self.maybe(Self::count),
                 max_drop: self.maybe(Self::x),
                 figure: self.text(),
-                direction: if self.n.is_multiple_of(2) { Direction::Higher } else { Direction::Lower },
                 strict: self.n.is_multiple_of(3),
             },
             split: self.text(),
@@ -348,7 +347,9 @@ impl Source {
 
     /// A few: as many for each of many rungs would be the caller's gigabytes.
     fn figures(&mut self) -> Vec<Figure> {
-        (0..self.n.min(15)).map(|i| Figure::new(self.label(i), self.estimate(), self.estimate())).collect()
+        let lower = self.n.is_multiple_of(2);
+        let make = if lower { Figure::lower } else { Figure::higher };
+        (0..self.n.min(15)).map(|i| make(self.label(i), self.estimate(), self.estimate())).collect()
     }
 
     fn flips(&mut self) -> Flips {
