@@ -12,6 +12,9 @@ pub(crate) struct Scale {
     log: bool,
 }
 
+/// About the most powers of ten that an axis has room for.
+const MAX_POWERS: usize = 7;
+
 /// A tick.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Tick {
@@ -91,11 +94,12 @@ impl Scale {
         enough.unwrap_or_else(|| between(finer[2]))
     }
 
+    /// Powers of ten, of many decades every second, third and so on.
     fn powers(&self) -> Vec<(f64, String)> {
         let (first, last) = (self.low.log10().ceil() as i32, self.high.log10().floor() as i32);
-        (first..=last.min(first.saturating_add(20)))
-            .map(|power| (10_f64.powi(power), power_of_ten(power)))
-            .collect()
+        let last = last.min(first.saturating_add(40));
+        let step = last.saturating_sub(first).max(0) as usize / MAX_POWERS + 1;
+        (first..=last).step_by(step).map(|power| (10_f64.powi(power), power_of_ten(power))).collect()
     }
 
     fn round_values(&self, wanted: usize) -> Vec<(f64, String)> {
@@ -185,6 +189,10 @@ mod tests {
         assert_eq!(labels(&Scale::log((6.2, 592.0), pixels), 5), ["10", "20", "50", "100", "200", "500"]);
         assert_eq!(labels(&Scale::log((67.0, 124.0), pixels), 5), ["70", "80", "90", "100", "120"]);
         assert_eq!(labels(&Scale::log((0.012, 0.09), pixels), 5), ["0.015", "0.02", "0.03", "0.05", "0.07"]);
+        assert_eq!(
+            labels(&Scale::log((1e-6, 2e13), pixels), 5),
+            ["1e−6", "0.001", "1", "1,000", "1,000,000", "1e9", "1e12"]
+        );
         assert_eq!(labels(&Scale::log((800.0, 9000.0), pixels), 5), ["1,000", "2,000", "5,000"]);
     }
 

@@ -3,7 +3,7 @@
 
 use filbert_eval::Estimate;
 
-use super::{Direction, Metric, Paired, Seeds};
+use super::{Direction, Metric, Paired};
 
 /// Artifacts from the original downwards, and the bounds that the smallest had to keep. Each was written, read
 /// again and run.
@@ -164,11 +164,4 @@ pub struct Learner {
     /// The same metrics of each, the most telling first, [`Metric::floor`] unused. Several seeds' mean and
     /// deviation stand in [`Metric::seeds`].
     pub metrics: Vec<Metric>,
-}
-
-impl Seeds {
-    /// Whether there are at least two values, so that the deviation means something.
-    pub(crate) fn several(&self) -> bool {
-        self.values.len() > 1
-    }
 }

@@ -121,8 +121,12 @@ fn find<'a>(learner: &'a Learner, name: &str) -> Option<&'a Metric> {
     learner.metrics.iter().take(MAX_SEEN).find(|metric| metric.name == name)
 }
 
+/// A metric over several seeds: of one alone, a deviation means nothing.
 fn seeds(metric: &Metric) -> Option<&Seeds> {
-    metric.seeds.as_ref().filter(|s| s.several() && finite(s.mean).is_some() && finite(s.deviation).is_some())
+    metric
+        .seeds
+        .as_ref()
+        .filter(|s| s.values.len() > 1 && finite(s.mean).is_some() && finite(s.deviation).is_some())
 }
 
 /// What several seeds say of the first metric, where the paired comparison is of one seed only.
