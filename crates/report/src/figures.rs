@@ -2,6 +2,8 @@
 
 use filbert_eval::Estimate;
 
+use crate::input::Direction;
+
 /// Where there is no number.
 pub(crate) const DASH: &str = "–";
 
@@ -155,6 +157,106 @@ pub(crate) fn bytes(n: u64) -> String {
     format!("{n:.0} bytes")
 }
 
+/// A size in megabytes of a million bytes with one decimal, so that neighbours can be told apart: "12.3 MB".
+pub(crate) fn megabytes(n: u64) -> String {
+    let value = n as f64 / 1e6;
+    if (0.095..1e4).contains(&value) { format!("{} MB", tenths(value)) } else { bytes(n) }
+}
+
+/// A non-negative number below a million with one decimal, its digits in groups.
+fn tenths(x: f64) -> String {
+    let shown = format!("{x:.1}");
+    let (whole, tenth) = shown.split_once('.').unwrap_or((&shown, "0"));
+    format!("{}.{tenth}", grouped(whole))
+}
+
+/// How often `smaller` goes into `larger`: "10.8". A dash where that says nothing.
+pub(crate) fn times(larger: u64, smaller: u64) -> String {
+    let times = larger as f64 / smaller as f64;
+    if !(0.01..1e6).contains(&times) {
+        DASH.to_owned()
+    } else if times < 0.95 {
+        format!("{times:.2}")
+    } else if times < 100.0 {
+        tenths(times)
+    } else {
+        grouped(&format!("{times:.0}"))
+    }
+}
+
+/// A time in milliseconds, three digits that count: "4.26 ms".
+pub(crate) fn milliseconds(ms: f64) -> String {
+    match finite(ms) {
+        Some(ms @ 0.0..0.0995) => format!("{ms:.3} ms"),
+        Some(ms @ 0.0995..9.95) => format!("{ms:.2} ms"),
+        Some(ms @ 9.95..99.5) => format!("{ms:.1} ms"),
+        Some(ms @ 99.5..1e9) => format!("{} ms", grouped(&format!("{ms:.0}"))),
+        _ => DASH.to_owned(),
+    }
+}
+
+/// What differences of a metric are told in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// Hundredths of a share: "0.5 points".
+    Points,
+    /// As the metric is.
+    Own,
+}
+
+impl Unit {
+    /// Points where more is better and the values are shares of one.
+    pub(crate) fn of(direction: Direction, values: &[Option<Estimate>]) -> Self {
+        let share = |e: &Option<Estimate>| e.is_none_or(|e| (0.0..=1.0).contains(&e.value));
+        if direction == Direction::Higher && values.iter().all(share) { Self::Points } else { Self::Own }
+    }
+
+    /// Numbers of this unit, without its name: as many decimals each as the smallest needs.
+    fn numbers<const N: usize>(self, values: [f64; N]) -> [String; N] {
+        let points = values.map(|x| x * 100.0);
+        if self == Self::Own || !points.iter().all(|x| x.abs() < 1000.0) {
+            return values.map(figure);
+        }
+        let small = points.iter().any(|&x| x != 0.0 && x.abs() < 0.095);
+        points.map(|x| {
+            let size = x.abs();
+            let shown = if small { format!("{size:.2}") } else { format!("{size:.1}") };
+            if x < 0.0 { format!("−{shown}") } else { shown }
+        })
+    }
+
+    /// "0.5 points".
+    pub(crate) fn amount(self, x: f64) -> String {
+        let [number] = self.numbers([x]);
+        if self.tells(x) { format!("{number} points") } else { number }
+    }
+
+    /// Whether a number is told in points: those of a share are.
+    fn tells(self, x: f64) -> bool {
+        self == Self::Points && x.abs() < 10.0
+    }
+
+    /// A difference with its sign, and its interval: "−0.2" and "[−0.9, 0.5]".
+    pub(crate) fn parts(self, estimate: &Estimate) -> (String, Option<String>) {
+        let signed = |value: String| if estimate.value > 0.0 { format!("+{value}") } else { value };
+        match (estimate.low.and_then(finite), estimate.high.and_then(finite)) {
+            (Some(low), Some(high)) => {
+                let [value, low, high] = self.numbers([estimate.value, low, high]);
+                (signed(value), Some(format!("[{low}, {high}]")))
+            }
+            _ => (signed(self.numbers([estimate.value]).concat()), None),
+        }
+    }
+
+    /// "−0.2 points [−0.9, 0.5]". The estimate must be sound.
+    pub(crate) fn difference(self, estimate: &Estimate) -> String {
+        let (value, ends) = self.parts(estimate);
+        let all = [Some(estimate.value), estimate.low, estimate.high].into_iter().flatten();
+        let name = if all.into_iter().all(|x| self.tells(x)) { " points" } else { "" };
+        format!("{value}{name}{}", ends.map_or(String::new(), |ends| format!(" {ends}")))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,9 +292,47 @@ mod tests {
             (bytes(842_000_000), "842 MB"),
             (bytes(2_230_000_000), "2.2 GB"),
             (bytes(12), "12 bytes"),
+            (megabytes(8_412_000), "8.4 MB"),
+            (megabytes(91_300_000), "91.3 MB"),
+            (megabytes(1_340_000_000), "1,340.0 MB"),
+            (megabytes(17_000), "17 kB"),
+            (megabytes(0), "0 bytes"),
+            (times(91, 8), "11.4"),
+            (times(438, 3), "146"),
+            (times(1, 2), "0.50"),
+            (times(1, 0), "–"),
+            (times(0, 1), "–"),
+            (milliseconds(4.256), "4.26 ms"),
+            (milliseconds(0.0512), "0.051 ms"),
+            (milliseconds(1234.0), "1,234 ms"),
+            (milliseconds(-1.0), "–"),
+            (milliseconds(f64::NAN), "–"),
+            (Unit::Points.amount(0.005), "0.5 points"),
+            (Unit::Points.amount(0.0004), "0.04 points"),
+            (Unit::Points.amount(0.0), "0.0 points"),
+            (Unit::Points.amount(12.0), "12.0"),
+            (Unit::Points.amount(f64::NAN), "–"),
+            (Unit::Own.amount(0.005), "0.005"),
         ];
         for (found, expected) in cases {
             assert_eq!(found, expected);
         }
+    }
+
+    #[test]
+    fn differences_have_the_metrics_unit() {
+        let e = |value: f64| Estimate::bare(value);
+        let between = |value, low, high| Estimate { low: Some(low), high: Some(high), ..e(value) };
+        assert_eq!(Unit::of(Direction::Higher, &[Some(e(0.91)), None]), Unit::Points);
+        assert_eq!(Unit::of(Direction::Higher, &[Some(e(-0.1))]), Unit::Own);
+        assert_eq!(Unit::of(Direction::Lower, &[Some(e(0.3))]), Unit::Own);
+        assert_eq!(Unit::Points.difference(&between(-0.002, -0.009, 0.005)), "−0.2 points [−0.9, 0.5]");
+        assert_eq!(Unit::Own.difference(&between(0.012, -0.009, 0.031)), "+0.012 [−0.009, 0.031]");
+        assert_eq!(Unit::Points.difference(&e(0.0)), "0.0 points");
+        assert_eq!(
+            Unit::Points.difference(&between(-0.0072, -0.016, -0.0003)),
+            "−0.72 points [−1.60, −0.03]"
+        );
+        assert_eq!(Unit::Points.difference(&between(0.2, -40.0, 0.3)), "+0.200 [−40.0, 0.300]");
     }
 }

@@ -124,6 +124,11 @@ impl Html {
         self.out.push_str("</style>\n");
     }
 
+    /// What was written, as it is.
+    pub(crate) fn into_fragment(self) -> String {
+        self.out
+    }
+
     /// The document, with what HTML wants before the first tag.
     pub(crate) fn into_document(self) -> String {
         format!("<!DOCTYPE html>\n{}\n", self.out)

@@ -12,6 +12,7 @@ mod figures;
 mod from_eval;
 mod html;
 pub mod input;
+mod ladder;
 mod page;
 mod scale;
 mod sections;
@@ -20,6 +21,13 @@ mod verdict;
 
 pub use from_eval::SCORE_BINS;
 pub use input::Report;
+
+/// The chart of a ladder alone, as the text of an SVG file that needs nothing else and follows its viewer's
+/// choice of light or dark: for documents that show images. `None` where no rung has both a size and a value of
+/// the gate's figure.
+pub fn ladder_svg(ladder: &input::Ladder) -> Option<String> {
+    charts::sizes::alone(ladder)
+}
 
 /// The page. Never fails: what cannot be shown is left out. Takes time in proportion to the report's size.
 pub fn render(report: &Report) -> String {

@@ -18,7 +18,7 @@ pub(crate) fn document(report: &Report) -> String {
                 .at("content", "default-src 'none'; style-src 'unsafe-inline'")
                 .void();
             h.el("title").text(&format!("{} – {}", cut(summary::title(report)), cut(&report.model)));
-            h.style(include_str!("style.css"));
+            h.style(concat!(include_str!("charts.css"), include_str!("style.css")));
         });
         h.el("body").body(|h| body(h, report));
     });

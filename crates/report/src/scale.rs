@@ -12,6 +12,9 @@ pub(crate) struct Scale {
     log: bool,
 }
 
+/// About the most powers of ten that an axis has room for.
+const MAX_POWERS: usize = 7;
+
 /// A tick.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Tick {
@@ -61,17 +64,42 @@ impl Scale {
         (self.low..=self.high).contains(&value)
     }
 
-    /// About `wanted` ticks at round values, within the ends; powers of ten on a logarithmic axis.
+    /// About `wanted` ticks at round values, within the ends. On a logarithmic axis these are powers of ten, and
+    /// where it holds fewer than three of them, round numbers between.
     pub(crate) fn ticks(&self, wanted: usize) -> Vec<Tick> {
-        let values = if self.log { self.powers() } else { self.round_values(wanted.clamp(2, 12)) };
+        let values = if self.log { self.log_values() } else { self.round_values(wanted.clamp(2, 12)) };
         values.into_iter().map(|(value, label)| Tick { at: self.at(value), label }).collect()
     }
 
+    fn log_values(&self) -> Vec<(f64, String)> {
+        let powers = self.powers();
+        if powers.len() > 2 {
+            return powers;
+        }
+        let between = |times: &[f64]| -> Vec<(f64, String)> {
+            let first = self.low.log10().floor() as i32;
+            let values = (first..first.saturating_add(4)).flat_map(|power| {
+                times
+                    .iter()
+                    .map(move |&m| if power < 0 { m / 10_f64.powi(-power) } else { m * 10_f64.powi(power) })
+            });
+            values.filter(|&value| self.holds(value)).map(|value| (value, plain(value))).collect()
+        };
+        let finer: [&[f64]; 3] = [
+            &[1.0, 2.0, 5.0],
+            &[1.0, 1.5, 2.0, 3.0, 5.0, 7.0],
+            &[1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0],
+        ];
+        let enough = finer.iter().map(|times| between(times)).find(|values| values.len() > 2);
+        enough.unwrap_or_else(|| between(finer[2]))
+    }
+
+    /// Powers of ten, of many decades every second, third and so on.
     fn powers(&self) -> Vec<(f64, String)> {
         let (first, last) = (self.low.log10().ceil() as i32, self.high.log10().floor() as i32);
-        (first..=last.min(first.saturating_add(20)))
-            .map(|power| (10_f64.powi(power), power_of_ten(power)))
-            .collect()
+        let last = last.min(first.saturating_add(40));
+        let step = last.saturating_sub(first).max(0) as usize / MAX_POWERS + 1;
+        (first..=last).step_by(step).map(|power| (10_f64.powi(power), power_of_ten(power))).collect()
     }
 
     fn round_values(&self, wanted: usize) -> Vec<(f64, String)> {
@@ -123,6 +151,17 @@ fn tick_label(value: f64, decimals: usize) -> String {
     }
 }
 
+/// A number as short as it can be written: "0.02", "1.5", "2,000".
+fn plain(value: f64) -> String {
+    if !(1e-3..1e6).contains(&value) {
+        format!("{value:.1e}").replace('-', "−")
+    } else if value >= 1000.0 {
+        figure(value)
+    } else {
+        format!("{value:.4}").trim_end_matches('0').trim_end_matches('.').to_owned()
+    }
+}
+
 /// "0.001", "1", "1,000".
 fn power_of_ten(power: i32) -> String {
     match power {
@@ -147,6 +186,14 @@ mod tests {
         assert_eq!(labels(&Scale::linear((0.83, 0.97), pixels), 3), ["0.85", "0.90", "0.95"]);
         assert_eq!(labels(&Scale::linear((-3.0, 3000.0), pixels), 3), ["0", "1,000", "2,000", "3,000"]);
         assert_eq!(labels(&Scale::log((1e-3, 1.0), pixels), 4), ["0.001", "0.01", "0.1", "1"]);
+        assert_eq!(labels(&Scale::log((6.2, 592.0), pixels), 5), ["10", "20", "50", "100", "200", "500"]);
+        assert_eq!(labels(&Scale::log((67.0, 124.0), pixels), 5), ["70", "80", "90", "100", "120"]);
+        assert_eq!(labels(&Scale::log((0.012, 0.09), pixels), 5), ["0.015", "0.02", "0.03", "0.05", "0.07"]);
+        assert_eq!(
+            labels(&Scale::log((1e-6, 2e13), pixels), 5),
+            ["1e−6", "0.001", "1", "1,000", "1,000,000", "1e9", "1e12"]
+        );
+        assert_eq!(labels(&Scale::log((800.0, 9000.0), pixels), 5), ["1,000", "2,000", "5,000"]);
     }
 
     #[test]

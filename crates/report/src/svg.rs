@@ -58,7 +58,8 @@ impl Frame<'_> {
             });
     }
 
-    fn axes(&self, h: &mut Html) {
+    /// Draws the axes alone, into a drawing that the caller has opened.
+    pub(crate) fn axes(&self, h: &mut Html) {
         let ((left, right), (bottom, top)) = (self.x.pixels(), self.y.pixels());
         for tick in self.y.ticks(self.ticks.1) {
             line(h, "grid", (left, tick.at), (right, tick.at));
@@ -91,6 +92,12 @@ pub(crate) fn label(h: &mut Html, class: &str, at: (f64, f64), text: &str) {
 /// A dot, with what it is.
 pub(crate) fn dot(h: &mut Html, class: &str, at: (f64, f64), radius: f64) {
     h.el("circle").class(class).at("cx", at.0).at("cy", at.1).at("r", radius).void();
+}
+
+/// A diamond.
+pub(crate) fn diamond(h: &mut Html, class: &str, (x, y): (f64, f64)) {
+    let corners = [(x, y - 5.0), (x + 5.0, y), (x, y + 5.0), (x - 5.0, y), (x, y - 5.0)];
+    h.el("path").class(class).at("d", Path(&corners)).void();
 }
 
 /// A rectangle.
@@ -150,6 +157,10 @@ pub(crate) enum Mark {
     Line,
     /// A dot.
     Dot,
+    /// A dot in a ring.
+    Ringed,
+    /// A diamond.
+    Diamond,
     /// An area.
     Area,
 }
@@ -159,15 +170,25 @@ pub(crate) fn key(h: &mut Html, entries: &[Key<'_>]) {
     h.el("ul").class("key").body(|h| {
         for entry in entries {
             h.el("li").body(|h| {
-                h.el("svg").at("viewBox", "0 0 24 12").at("aria-hidden", "true").body(|h| match entry.mark {
-                    Mark::Line => line(h, entry.class, (1.0, 6.0), (23.0, 6.0)),
-                    Mark::Dot => dot(h, entry.class, (12.0, 6.0), 4.0),
-                    Mark::Area => rect(h, entry.class, (3.0, 1.0), (18.0, 10.0)),
-                });
+                h.el("svg").at("viewBox", "0 0 24 12").at("aria-hidden", "true").body(|h| key_mark(h, entry));
                 h.data(&entry.text, 160);
             });
         }
     });
+}
+
+/// The mark of an entry, in 24 by 12 pixels.
+pub(crate) fn key_mark(h: &mut Html, entry: &Key<'_>) {
+    match entry.mark {
+        Mark::Line => line(h, entry.class, (1.0, 6.0), (23.0, 6.0)),
+        Mark::Dot => dot(h, entry.class, (12.0, 6.0), 4.0),
+        Mark::Ringed => {
+            dot(h, entry.class, (12.0, 6.0), 3.6);
+            dot(h, "ring", (12.0, 6.0), 5.4);
+        }
+        Mark::Diamond => diamond(h, entry.class, (12.0, 6.0)),
+        Mark::Area => rect(h, entry.class, (3.0, 1.0), (18.0, 10.0)),
+    }
 }
 
 #[cfg(test)]

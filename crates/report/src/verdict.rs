@@ -156,6 +156,7 @@ pub(crate) fn findings(report: &Report) -> Vec<Finding> {
     rows(report, &mut add);
     training(report, &mut add);
     probabilities(report, &mut add);
+    compression(report, &mut add);
     let flagged = report.slices.iter().filter(|slice| slice.flag.is_some()).count() as u64;
     if flagged > 0 {
         let text =
@@ -178,6 +179,19 @@ pub(crate) fn findings(report: &Report) -> Vec<Finding> {
         Level::Good => 2,
     });
     found
+}
+
+/// What smaller artifacts give, unless the page begins with it.
+fn compression(report: &Report, add: &mut Add<'_>) {
+    let begins = headline(report).is_none();
+    let ladder = report.ladder.as_ref().filter(|ladder| !ladder.rungs.is_empty());
+    if let Some(said) = ladder.filter(|_| !begins).map(crate::input::Ladder::said) {
+        add(said.level, "compression", said.sentence);
+    }
+    if let Some(distillation) = report.distillation.as_ref().filter(|_| !begins || ladder.is_some()) {
+        let said = crate::sections::distillation::said(distillation);
+        add(said.level, "distillation", said.sentence);
+    }
 }
 
 type Add<'a> = dyn FnMut(Level, &'static str, String) + 'a;

@@ -4,7 +4,8 @@ use filbert_eval::multilabel::{self, MultiInputs};
 use filbert_eval::{Estimate, Method, Options};
 use filbert_report::Report;
 use filbert_report::input::{
-    Decision, Fact, Facts, LabelThreshold, Metric, Mistake, Regression, Results, Task,
+    Bounds, Decision, Fact, Facts, Figure, LabelThreshold, Ladder, Metric, Mistake, Outcome, Regression,
+    Results, Rung, Task,
 };
 
 use crate::common::{Random, report};
@@ -135,6 +136,23 @@ pub(crate) fn hostile() -> Report {
     let mut metric = Metric::higher(bad, Some(Estimate::bare(0.5)), None);
     metric.floor = Some(Estimate { value: 0.4, low: Some(f64::NAN), high: Some(0.5), method: Method::None });
     r.test = Some(Results { rows: 10, metrics: vec![metric], ..Results::default() });
+    r.ladder = Some(Ladder {
+        bounds: Bounds { max_bytes: Some(u64::MAX), max_drop: Some(f64::NAN), ..Bounds::default() },
+        split: bad.to_owned(),
+        rungs: (0..5)
+            .map(|i| Rung {
+                name: bad.to_owned(),
+                how: bad.repeat(9),
+                reason: bad.to_owned(),
+                original: i == 0,
+                outcome: if i == 4 { Outcome::Kept } else { Outcome::Outside },
+                size_bytes: Some(10_u64.pow(i * 2)),
+                figures: vec![Figure::higher(bad, Some(Estimate::bare(f64::from(i))), None)],
+                ..Rung::default()
+            })
+            .collect(),
+        ..Ladder::default()
+    });
     r.mistakes = vec![Mistake {
         text: bad.repeat(20_000),
         truth: bad.to_owned(),

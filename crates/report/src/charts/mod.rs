@@ -2,9 +2,11 @@
 
 pub(crate) mod curves;
 pub(crate) mod histogram;
+pub(crate) mod labels;
 pub(crate) mod learning;
 pub(crate) mod reliability;
 pub(crate) mod scatter;
+pub(crate) mod sizes;
 pub(crate) mod strip;
 
 use crate::html::Html;

@@ -2,10 +2,12 @@
 //! is empty or `None` has no place on the page. Strings may hold anything: rendering escapes and cuts them.
 //! Numbers may be anything too: what is not finite is left out of charts and shown as a dash.
 
+mod compression;
 mod data;
 mod results;
 mod run;
 
+pub use compression::{Bounds, Distillation, Figure, Flips, KeptTest, Ladder, Learner, Outcome, Rung};
 pub use data::{ClassCount, Data, Overlap, Split, Suspect};
 pub use results::{
     Calibration, ClassRow, Decision, Direction, LabelThreshold, Metric, Mistake, Operating, Paired,
@@ -69,6 +71,10 @@ pub struct Report {
     pub slices: Vec<Slice>,
     /// Predicted against true numbers, on the test rows.
     pub regression: Option<Regression>,
+    /// Ever smaller artifacts of the model, and which was kept.
+    pub ladder: Option<Ladder>,
+    /// What a teacher was worth to its student.
+    pub distillation: Option<Distillation>,
     /// The most confident mistakes, the most confident first; with regression, the largest errors.
     pub mistakes: Vec<Mistake>,
     /// Time and memory.

@@ -32,7 +32,8 @@ pub(crate) fn draw(h: &mut Html, report: &Report) {
         split(h, test, "Test rows, read once after training");
     }
     if !report.comparisons.is_empty() {
-        comparisons(h, &report.comparisons);
+        let caption = "Paired comparisons on the same rows. Positive: the model is better.";
+        comparisons(h, caption, &report.comparisons);
     }
     if let Some(valid) = &report.valid {
         if report.test.is_some() {
@@ -168,7 +169,8 @@ fn change(metric: &Metric) -> String {
     }
 }
 
-fn comparisons(h: &mut Html, comparisons: &[Paired]) {
+/// A table of comparisons on the same rows.
+pub(crate) fn comparisons(h: &mut Html, caption: &str, comparisons: &[Paired]) {
     let shown = &comparisons[..comparisons.len().min(MAX_COMPARISONS)];
     let heads = [
         Head::Text("compared with"),
@@ -176,7 +178,7 @@ fn comparisons(h: &mut Html, comparisons: &[Paired]) {
         Head::Number("difference"),
         Head::Text("verdict"),
     ];
-    table(h, "Paired comparisons on the same rows. Positive: the model is better.", &heads, |h| {
+    table(h, caption, &heads, |h| {
         for paired in shown {
             h.el("tr").body(|h| {
                 row_head(h, &paired.baseline);

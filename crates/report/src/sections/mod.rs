@@ -2,8 +2,10 @@
 
 mod calibration;
 mod classes;
+pub(crate) mod compression;
 mod confusion;
 mod data;
+pub(crate) mod distillation;
 mod metrics;
 mod mistakes;
 pub(crate) mod operating;
@@ -30,8 +32,20 @@ pub(crate) struct Section {
     draw: fn(&mut Html, &Report),
 }
 
-static ALL: [Section; 15] = [
+static ALL: [Section; 17] = [
     Section { id: "metrics", title: "Metrics", present: metrics::present, draw: metrics::draw },
+    Section {
+        id: "compression",
+        title: "Compression",
+        present: compression::present,
+        draw: compression::draw,
+    },
+    Section {
+        id: "distillation",
+        title: "Distillation",
+        present: distillation::present,
+        draw: distillation::draw,
+    },
     Section {
         id: "regression",
         title: "Predicted and true",

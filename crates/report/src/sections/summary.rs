@@ -34,7 +34,13 @@ pub(crate) fn draw(h: &mut Html, report: &Report) {
     });
     match headline(report) {
         Some(headline) => figure_of(h, report, &headline),
-        None => h.el("p").class("lead").text("Nothing was measured."),
+        None => match (&report.ladder, &report.distillation) {
+            (Some(ladder), _) if !ladder.rungs.is_empty() => super::compression::headline(h, ladder),
+            (_, Some(distillation)) => {
+                h.el("p").class("lead").data(&super::distillation::said(distillation).sentence, 400);
+            }
+            _ => h.el("p").class("lead").text("Nothing was measured."),
+        },
     }
     let found = findings(report);
     if !found.is_empty() {

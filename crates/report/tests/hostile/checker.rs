@@ -61,7 +61,8 @@ const ELEMENTS: [&str; 56] = [
     "hr",
 ];
 
-const ATTRIBUTES: [&str; 33] = [
+const ATTRIBUTES: [&str; 34] = [
+    "xmlns",
     "lang",
     "charset",
     "name",
@@ -99,7 +100,24 @@ const ATTRIBUTES: [&str; 33] = [
 
 /// Whether the page is well-formed and holds nothing that it should not; what is wrong otherwise.
 pub(crate) fn check(page: &str) -> Result<(), String> {
-    let mut rest = page.strip_prefix("<!DOCTYPE html>\n").ok_or("no doctype")?;
+    markup(page.strip_prefix("<!DOCTYPE html>\n").ok_or("no doctype")?)
+}
+
+/// The same of a drawing that stands alone, which no HTML may be in.
+pub(crate) fn check_chart(chart: &str) -> Result<(), String> {
+    if !chart.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\" ") {
+        return Err("not a drawing by itself".to_owned());
+    }
+    if let Some(html) = ["<bdi", "<span", "<p", "<div", "<ul"].iter().find(|tag| {
+        chart.match_indices(**tag).any(|(at, tag)| chart[at + tag.len()..].starts_with([' ', '>']))
+    }) {
+        return Err(format!("{html} in a drawing"));
+    }
+    markup(chart)
+}
+
+fn markup(page: &str) -> Result<(), String> {
+    let mut rest = page;
     if let Some(c) = page.chars().find(|&c| (c.is_control() && c != '\n') || hidden(c)) {
         return Err(format!("hidden character {c:?}"));
     }
@@ -176,6 +194,9 @@ fn attributes(mut rest: &str) -> Result<(), String> {
         }
         if name == "href" && !value.starts_with('#') {
             return Err(format!("link to {value:?}"));
+        }
+        if name == "xmlns" && value != "http://www.w3.org/2000/svg" {
+            return Err(format!("names of {value:?}"));
         }
         // The policy's own text quotes its keywords, escaped.
         entities(value)?;

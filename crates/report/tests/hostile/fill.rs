@@ -4,9 +4,10 @@ use filbert_eval::curves::{PrPoint, ReliabilityBin, RocPoint};
 use filbert_eval::{Confusion, Estimate, Method};
 use filbert_report::Report;
 use filbert_report::input::{
-    Calibration, ClassCount, ClassRow, Cost, Data, Decision, Direction, Epoch, Fact, Facts, LabelThreshold,
-    Metric, Mistake, Operating, Overlap, Paired, PrecisionAt, Ranking, Regression, Results, Scores, Seeds,
-    Slice, Split, Stage, Suspect, Task, TprAtFpr, Training,
+    Bounds, Calibration, ClassCount, ClassRow, Cost, Data, Decision, Direction, Distillation, Epoch, Fact,
+    Facts, Figure, Flips, KeptTest, LabelThreshold, Ladder, Learner, Metric, Mistake, Operating, Outcome,
+    Overlap, Paired, PrecisionAt, Ranking, Regression, Results, Rung, Scores, Seeds, Slice, Split, Stage,
+    Suspect, Task, TprAtFpr, Training,
 };
 
 /// Where texts and numbers come from.
@@ -115,6 +116,8 @@ impl Source {
                 truth: s.list(|s, _| s.x()),
                 predicted: s.list(|s, _| s.x()),
             }),
+            ladder: self.maybe(Self::ladder),
+            distillation: self.maybe(Self::distillation),
             mistakes: self.list(|s, _| Mistake {
                 text: s.text(),
                 truth: s.text(),
@@ -303,6 +306,81 @@ impl Source {
             tpr: self.estimate(),
             fpr: self.estimate(),
             precision: self.list(|s, _| PrecisionAt { prevalence: s.x(), precision: s.estimate() }),
+        }
+    }
+
+    /// A ladder of as many rungs, in which every outcome has its turn.
+    pub(crate) fn ladder(&mut self) -> Ladder {
+        let outcomes = [Outcome::Fits, Outcome::Outside, Outcome::Failed, Outcome::Skipped, Outcome::Kept];
+        Ladder {
+            bounds: Bounds {
+                max_bytes: self.maybe(Self::count),
+                max_drop: self.maybe(Self::x),
+                figure: self.text(),
+                strict: self.n.is_multiple_of(3),
+            },
+            split: self.text(),
+            rows: self.count(),
+            rungs: self.list(|s, i| Rung {
+                name: s.label(i),
+                how: s.text(),
+                original: i % 7 == 0,
+                outcome: outcomes[(i + s.n) % 5],
+                reason: s.text(),
+                size_bytes: s.maybe(Self::count),
+                peak_bytes: s.maybe(Self::count),
+                figures: s.figures(),
+                flips: s.maybe(Self::flips),
+                rows_per_second: s.maybe(Self::x),
+                p50_ms: s.maybe(Self::x),
+                p99_ms: s.maybe(Self::x),
+            }),
+            test: self.maybe(|s| KeptTest {
+                rows: s.count(),
+                kept: s.figures(),
+                original: s.figures(),
+                flips: s.maybe(Self::flips),
+            }),
+            notes: self.list(|s, _| s.text()),
+        }
+    }
+
+    /// A few: as many for each of many rungs would be the caller's gigabytes.
+    fn figures(&mut self) -> Vec<Figure> {
+        let lower = self.n.is_multiple_of(2);
+        let make = if lower { Figure::lower } else { Figure::higher };
+        (0..self.n.min(15)).map(|i| make(self.label(i), self.estimate(), self.estimate())).collect()
+    }
+
+    fn flips(&mut self) -> Flips {
+        Flips { changed: self.count(), rows: self.count(), rate: self.estimate() }
+    }
+
+    fn distillation(&mut self) -> Distillation {
+        Distillation {
+            split: self.text(),
+            rows: self.count(),
+            teacher: self.learner(),
+            student: self.learner(),
+            control: self.maybe(Self::learner),
+            against_control: self.list(|s, _| s.paired()),
+            against_teacher: self.list(|s, _| s.paired()),
+            notes: self.list(|s, _| s.text()),
+        }
+    }
+
+    fn learner(&mut self) -> Learner {
+        Learner {
+            name: self.text(),
+            how: self.text(),
+            size_bytes: self.maybe(Self::count),
+            metrics: self.list(|s, i| Metric {
+                name: s.text(),
+                model: s.estimate(),
+                floor: None,
+                seeds: s.maybe(|s| Seeds { values: vec![s.x(); 3], mean: s.x(), deviation: s.x() }),
+                direction: if i % 2 == 0 { Direction::Higher } else { Direction::Lower },
+            }),
         }
     }
 }

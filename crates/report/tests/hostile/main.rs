@@ -5,12 +5,15 @@ mod checker;
 mod fill;
 
 use checker::check;
-use filbert_report::{Report, render};
+use filbert_report::{Report, ladder_svg, render};
 use fill::Source;
 use proptest::prelude::*;
 
 /// The most bytes of a page.
 const MAX_PAGE: usize = 3_000_000;
+
+/// The most bytes of a chart by itself.
+const MAX_CHART: usize = 60_000;
 
 const BREAKOUT: &str =
     "</td></style></title></svg>--><script>alert(1)</script><b onload='x' a=\"y\">&amp;&#0;";
@@ -21,6 +24,12 @@ fn page(report: &Report) -> Result<String, String> {
         return Err(format!("{} bytes", page.len()));
     }
     check(&page)?;
+    if let Some(chart) = report.ladder.as_ref().and_then(ladder_svg) {
+        if chart.len() > MAX_CHART {
+            return Err(format!("a chart of {} bytes", chart.len()));
+        }
+        checker::check_chart(&chart)?;
+    }
     Ok(page)
 }
 
@@ -38,6 +47,13 @@ fn texts_do_not_break_out_and_are_shown() {
     // Titles, labels, texts, places, notes and commands.
     let shown = page.matches("&lt;/td&gt;&lt;/style&gt;").count();
     assert!(shown > 60, "{shown}");
+    let ladder = source.report().ladder.unwrap_or_default();
+    let chart = ladder_svg(&ladder).unwrap_or_default();
+    assert!(
+        chart.contains("&lt;/td&gt;&lt;/") && !chart.contains("<script") && !chart.contains("<b "),
+        "{chart}"
+    );
+    assert!(ladder.verdict().chars().count() < 400, "{}", ladder.verdict());
 }
 
 #[test]
@@ -94,6 +110,9 @@ fn numbers_that_are_none_give_a_page() {
                 let at = bad.iter().find_map(|bad| page.find(bad));
                 let around = at.map(|at| &page[at.saturating_sub(120)..(at + 60).min(page.len())]);
                 assert_eq!(around, None, "{first} {second} {n}");
+                let ladder = source.report().ladder.unwrap_or_default();
+                let said = format!("{}{}", ladder.verdict(), ladder_svg(&ladder).unwrap_or_default());
+                assert!(!bad.iter().any(|bad| said.contains(bad)), "{first} {second} {n}: {said}");
             }
         }
     }
