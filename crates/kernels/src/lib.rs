@@ -12,6 +12,7 @@
 mod activation;
 mod adamw;
 mod attention;
+mod distance;
 mod dropout;
 mod embedding;
 mod isa;
@@ -25,13 +26,16 @@ mod precision;
 mod product;
 mod reduce;
 pub mod reference;
+mod relation;
 mod scratch;
+mod soft_loss;
 mod team;
 mod tile;
 
 pub use activation::{Activation, activation_backward, activation_forward};
 pub use adamw::{AdamW, AdamWUpdate, RowUpdate, adamw_update, adamw_update_rows};
 pub use attention::{AttentionShape, Queries, attention_backward, attention_forward};
+pub use distance::squared_distances;
 pub use dropout::{Dropout, dropout_backward, dropout_forward};
 pub use embedding::{RowSums, gather_add};
 pub use isa::Isa;
@@ -48,6 +52,8 @@ pub use peak::multiply_adds;
 pub use precision::{Bf16, Precision};
 pub use product::Packed;
 pub use reduce::{add_assign, sum_of_squares, sum_rows};
+pub use relation::{RelationShape, relation_loss};
+pub use soft_loss::{soft_sigmoid_loss, soft_softmax_loss};
 pub use team::together;
 
 /// Frees the memory that products and other passes keep for the next call.

@@ -2,6 +2,7 @@
 
 mod add;
 mod attention;
+mod distillation;
 mod dropout;
 mod embedding;
 mod linear;
@@ -9,6 +10,7 @@ mod loss;
 mod norm;
 mod pool;
 
+pub use distillation::Soft;
 pub use embedding::Embedding;
 pub use linear::{Adapter, Linear};
 pub use loss::{Loss, Objective, Targets};
