@@ -37,6 +37,12 @@ pub enum Error {
          text that a window holds, and the number of windows 1 to 1024"
     )]
     Windows { overlap: usize, most: usize, room: usize },
+    /// Layers that a student cannot take from its teacher.
+    #[error(
+        "the student's layers {wanted:?} are not some of the teacher's {layers}: pick one or more from 0 to {}, ascending",
+        .layers.saturating_sub(1)
+    )]
+    StudentLayers { wanted: Vec<usize>, layers: usize },
     /// Everything was frozen.
     #[error("nothing is left to train: --freeze names every parameter")]
     NothingTrained,

@@ -14,6 +14,8 @@ pub mod head;
 pub mod lora;
 pub mod network;
 pub mod safetensors;
+pub mod student;
+pub mod taps;
 pub mod tokenizer;
 pub mod weights;
 
@@ -24,5 +26,7 @@ pub use error::{Error, Result};
 pub use folder::Pooling;
 pub use lora::Lora;
 pub use network::{Freeze, HeadSource, Network};
+pub use student::even_layers;
+pub use taps::{Tapped, Taps};
 pub use tokenizer::{Encoding, Tokenizer, Windows};
 pub use weights::LoadReport;
