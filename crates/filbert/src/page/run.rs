@@ -133,6 +133,10 @@ pub(super) fn command(training: &Value) -> String {
 pub(super) fn cost(metrics: &Metrics) -> Cost {
     let timing = &metrics.timing;
     let mut stages = vec![Stage { name: "training".to_owned(), seconds: timing.train_seconds }];
+    let control = metrics.distillation.as_ref().and_then(|d| d.control.as_ref());
+    stages.extend(
+        control.map(|c| Stage { name: "the control's training".to_owned(), seconds: c.train_seconds }),
+    );
     stages.extend(metrics.floor.as_ref().map(|f| Stage { name: "the floor".to_owned(), seconds: f.seconds }));
     Cost {
         stages,

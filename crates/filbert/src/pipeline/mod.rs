@@ -260,8 +260,8 @@ fn train(
             identity.extend(taught.clone());
         }
         Checkpoints {
-            // A part that was not reached starts anew.
-            resume: wanted.resume && (part.is_none() || folder.is_dir()),
+            // A part that has come to no whole checkpoint starts anew.
+            resume: wanted.resume && (part.is_none() || filbert_train::recorded(&folder).is_ok()),
             folder,
             every: wanted.every,
             keep_last: part.is_some(),

@@ -112,7 +112,7 @@ impl Setup {
     }
 
     /// The network that a seed starts from. There is one copy of its weights: where there is only one seed, the classifier's are
-    /// taken.
+    /// taken; of a student, which may be trained twice, a new one is made.
     pub(super) fn network(
         &mut self,
         job: &Trainer,
