@@ -67,6 +67,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
                             Model::TooManyFrozen { .. }
                                 | Model::NoSuchParameter { .. }
                                 | Model::NothingTrained
+                                | Model::StudentLayers { .. }
                                 | Model::Windows { .. }
                         )
                 )
@@ -84,6 +85,7 @@ fn run(cli: &Cli, matches: &ArgMatches) -> anyhow::Result<()> {
     }
     match &cli.verb {
         Verb::Train(args) => commands::train::run(args, &cli.common, matches),
+        Verb::Distill(args) => commands::distill::run(args, &cli.common, matches),
         Verb::Eval(args) => commands::eval::run(args, &cli.common),
         Verb::Predict(args) => commands::predict::run(args, &cli.common),
         Verb::Inspect(args) => commands::inspect::run(args, &cli.common),

@@ -25,7 +25,7 @@ pub use filbert_kernels::{
     Activation, Bf16, Bytes, Int8, Isa, Precision, QuantizedMatrix, Queries, RowSums, threads, together,
 };
 pub use gradients::{Gradient, Gradients};
-pub use ops::{Adapter, Embedding, Linear, Loss, Norm, Objective, Pooling, Targets};
+pub use ops::{Adapter, Embedding, Linear, Loss, Norm, Objective, Pooling, Soft, Targets};
 pub use optimizer::{AdamWSettings, Moments, Optimizer};
 pub use params::{Param, ParamId, Params};
 pub use profile::{Phase, Profile, Spent};

@@ -428,12 +428,16 @@ impl Classifier {
         targets: &Targets,
         seed: u64,
     ) -> Result<Measure, Error> {
-        let plain = match &self.decision.rule {
+        Measure::of(outputs, targets, &self.labels, &self.plain_decision(), seed)
+    }
+
+    /// The decision without anything fitted.
+    pub(crate) fn plain_decision(&self) -> Decision {
+        match &self.decision.rule {
             Rule::Multilabel { thresholds } => Decision::plain_multilabel(thresholds.len()),
             &Rule::Binary { positive, .. } => Decision::plain(2, Some(positive)),
             Rule::Multiclass { .. } => Decision::plain(self.labels.len(), None),
-        };
-        Measure::of(outputs, targets, &self.labels, &plain, seed)
+        }
     }
 
     /// Holds a second model's answers against a first one's, on the same rows.

@@ -80,13 +80,24 @@ pub enum Versus {
 }
 
 impl Versus {
-    /// Compares two models' outputs on the same rows.
+    /// Compares two models' outputs on the same rows; the baseline has no thresholds of its own.
     pub(crate) fn of(
         baseline: &[f32],
         candidate: &[f32],
         targets: &Targets,
         labels: &[String],
         decision: &Decision,
+        seed: u64,
+    ) -> Result<Self, Error> {
+        Self::between((baseline, None), (candidate, decision), targets, labels, seed)
+    }
+
+    /// The same where the baseline too decides in its own way.
+    pub(crate) fn between(
+        (baseline, plain): (&[f32], Option<&Decision>),
+        (candidate, decision): (&[f32], &Decision),
+        targets: &Targets,
+        labels: &[String],
         seed: u64,
     ) -> Result<Self, Error> {
         let options = Options { seed, ..Options::default() };
@@ -100,11 +111,11 @@ impl Versus {
             }
             Targets::Sets(sets) => {
                 let truth = filbert_train::truth(sets, labels.len());
-                let plain = vec![DEFAULT_THRESHOLD; labels.len()];
-                let own = match &decision.rule {
-                    Rule::Multilabel { thresholds } => thresholds.clone(),
-                    _ => plain.clone(),
+                let thresholds = |decision: Option<&Decision>| match decision.map(|d| &d.rule) {
+                    Some(Rule::Multilabel { thresholds }) => thresholds.clone(),
+                    _ => vec![DEFAULT_THRESHOLD; labels.len()],
                 };
+                let (plain, own) = (thresholds(plain), thresholds(Some(decision)));
                 let inputs = |probabilities, thresholds| MultiInputs {
                     probabilities,
                     truth: &truth,

@@ -32,11 +32,30 @@
 //! # }
 //! ```
 //!
+//! Distil a classifier into a smaller one, and train the same student without its teacher beside it:
+//!
+//! ```
+//! # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/tiny.rs"));
+//! # fn main() -> Result<(), filbert::Error> {
+//! # let dir = tempfile::tempdir().unwrap();
+//! # write_tiny(dir.path());
+//! # std::env::set_current_dir(dir.path()).unwrap();
+//! # filbert::Trainer::new("encoder").data("rows.csv", "70/15/15").epochs(1).fit()?.save("my-model", false)?;
+//! use filbert::{Distillation, Student, Trainer};
+//! let student = Distillation::new(Student::Even(1));
+//! let trained = Trainer::new("my-model").distil(student).data("rows.csv", "70/15/15").epochs(1).fit()?;
+//! let beside = trained.metrics().distillation.as_ref().unwrap();
+//! println!("{}", beside.control_verdict.as_ref().unwrap());
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Everything runs on the current rayon pool and gives the same bits on any number of threads.
 
 mod classifier;
 mod decision;
 mod details;
+mod distillation;
 mod error;
 mod floor;
 mod measure;
@@ -52,11 +71,14 @@ mod watch;
 
 pub use classifier::{Classifier, Evaluation, Prediction, Wanted};
 pub use details::{Details, Mistake, Versus};
+pub use distillation::{
+    ControlMetrics, DistillMetrics, Distillation, Size, Spread, Spreads, Student, TeacherMetrics,
+};
 pub use error::Error;
 pub use filbert_data::{Dedupe, SplitBy, Task};
 pub use filbert_eval::fit::{Target, Unsure};
 pub use filbert_model::{Freeze, Lora, Pooling, ProblemType, Scheme, Windows};
-pub use filbert_train::{EpochReport, Every, Select, StepReport};
+pub use filbert_train::{EpochReport, Every, STATES_MEMORY, Select, StepReport, Teaching};
 pub use floor::FloorMetrics;
 pub use measure::Measure;
 pub use metrics::{Metrics, PerEpoch, RowCounts, SeedMetrics, Timing};

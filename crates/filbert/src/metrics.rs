@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 use crate::measure::flatten;
-use crate::{Details, EpochReport, FloorMetrics, Measure};
+use crate::{Details, DistillMetrics, EpochReport, FloorMetrics, Measure};
 
 /// The results of a training run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -27,6 +27,9 @@ pub struct Metrics {
     /// How temperature, thresholds and the unsure rule were fitted on the validation rows, where they were.
     #[serde(default)]
     pub decision: Option<Fitted>,
+    /// Of a student: the teacher's figures and those of the student without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distillation: Option<Box<DistillMetrics>>,
     /// What the parts share, and what was left out of them.
     #[serde(default)]
     pub data: Value,
@@ -123,6 +126,11 @@ impl Metrics {
         flatten_splits(&mut all);
         if let Some(floor) = all.get_mut("floor") {
             flatten_splits(floor);
+        }
+        for other in ["teacher", "control"] {
+            if let Some(other) = all.get_mut("distillation").and_then(|d| d.get_mut(other)) {
+                flatten_splits(other);
+            }
         }
         all
     }

@@ -43,7 +43,7 @@ pub(crate) fn page(setup: &Setup, metrics: &Metrics, shown: Option<&Shown<'_>>) 
         training: run::training(metrics),
         test: metrics.test.as_ref().map(|m| results::results(m, floor(|f| f.test.as_ref()), classifier)),
         valid: metrics.valid.as_ref().map(|m| results::results(m, floor(|f| f.valid.as_ref()), classifier)),
-        comparisons: details.comparison.iter().map(results::paired).collect(),
+        comparisons: comparisons(metrics),
         decision: decision(classifier, metrics),
         operating: details.operating.as_ref().map(operating),
         slices: details.slices.iter().flat_map(|s| &s.slices).map(slice).collect(),
@@ -61,6 +61,19 @@ pub(crate) fn page(setup: &Setup, metrics: &Metrics, shown: Option<&Shown<'_>>) 
         plots(&mut page, classifier, shown)?;
     }
     Ok(page)
+}
+
+/// The model beside the floor and, of a student, beside the same student without its teacher, and the teacher.
+fn comparisons(metrics: &Metrics) -> Vec<filbert_report::input::Paired> {
+    let taught = metrics.distillation.as_ref();
+    [
+        (results::FLOOR, metrics.details.comparison.as_ref()),
+        ("the same student without the teacher", taught.and_then(|d| d.against_control.as_ref())),
+        ("the teacher", taught.and_then(|d| d.against_teacher.as_ref())),
+    ]
+    .into_iter()
+    .filter_map(|(baseline, versus)| Some(results::paired(baseline, versus?)))
+    .collect()
 }
 
 /// The file of the training rows; one whose name says nothing, with its folder's.

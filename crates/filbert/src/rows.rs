@@ -40,6 +40,8 @@ pub(crate) struct Dividing<'a> {
     pub(crate) by: &'a SplitBy,
     pub(crate) dedupe: Dedupe,
     pub(crate) seed: u64,
+    /// The labels that there may be, in order; those of the training rows, sorted, where left out.
+    pub(crate) labels: Option<&'a [String]>,
 }
 
 /// The share of training rows that become validation rows where none are given.
@@ -51,9 +53,12 @@ impl Files {
         let (train, valid, test, split) = self.read(how, watch)?;
         let (train, valid, dropped) = dedupe(train, valid, test.as_ref(), how.dedupe, watch)?;
         let labels = match train.task {
+            Task::Regression => None,
+            _ if how.labels.is_some() => {
+                how.labels.map(|names| LabelMap::from_names(names.to_vec())).transpose()?
+            }
             Task::Single => Some(LabelMap::new(train.labels.iter().map(String::as_str))?),
             Task::Multi { .. } => Some(LabelMap::of_sets(&train.label_sets)?),
-            Task::Regression => None,
         };
         let mut parts = vec![Part::new("training", &train)];
         parts.extend(valid.as_ref().map(|table| Part::new("validation", table)));

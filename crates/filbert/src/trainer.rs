@@ -11,7 +11,7 @@ use filbert_train::{Every, Select, Settings};
 use serde_json::Value;
 
 use crate::rows::Files;
-use crate::{Classifier, Error, Metrics, Precision, Silent, Watch, pipeline};
+use crate::{Classifier, Distillation, Error, Metrics, Precision, Silent, Watch, pipeline};
 
 /// What a run may be told beside its model and rows. What is left out has a default that suits what is trained.
 #[derive(Debug, Clone, PartialEq)]
@@ -255,13 +255,24 @@ pub struct Trainer {
     pub(crate) model_name: Option<String>,
     pub(crate) files: Files,
     pub(crate) options: Options,
+    pub(crate) distillation: Option<Distillation>,
 }
 
 impl Trainer {
     /// Will fine-tune the encoder in this folder.
     pub fn new(model: impl AsRef<Path>) -> Self {
         let model = model.as_ref().to_path_buf();
-        Self { model, model_name: None, files: Files::default(), options: Options::default() }
+        let (files, options) = (Files::default(), Options::default());
+        Self { model, model_name: None, files, options, distillation: None }
+    }
+
+    /// Will make a student of the classifier in the folder and let it teach the student, instead of fine-tuning it. The classifier
+    /// decides the labels, the task, the longest row, windows, pooling and the positive label, whatever the options say, and the
+    /// columns, where the rows have its and the options name none.
+    #[must_use]
+    pub fn distil(mut self, distillation: Distillation) -> Self {
+        self.distillation = Some(distillation);
+        self
     }
 
     /// Records that the folder stands for this name, such as a hub id.

@@ -1,6 +1,9 @@
 //! The library as a Rust user meets it: train, save, load, classify, measure.
 
-use filbert::{Classifier, EpochReport, Freeze, Options, Pooling, Precision, StepReport, Trainer, Watch};
+use filbert::{
+    Classifier, Distillation, EpochReport, Freeze, Options, Pooling, Precision, StepReport, Student, Trainer,
+    Watch,
+};
 
 include!("support/tiny.rs");
 
@@ -113,4 +116,31 @@ fn bf16_answers_are_close_to_f32() {
         }
         Err(error) => assert!(error.to_string().contains("AVX512-BF16 or AMX"), "{error}"),
     }
+}
+
+#[test]
+fn students_of_several_sizes_are_made_in_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    write_tiny(dir.path());
+    let rows = dir.path().join("rows.csv");
+    let teacher = dir.path().join("teacher");
+    let trainer = Trainer::new(dir.path().join("encoder")).data(&rows, "70/15/15").options(options());
+    trainer.fit().unwrap().save(&teacher, false).unwrap();
+    for student in [Student::Even(1), Student::Layers(vec![0, 1])] {
+        // What the teacher decides wins over the options.
+        let options = Options { max_length: Some(3), pooling: Pooling::Mean, ..options() };
+        let mut told = Distillation::new(student);
+        told.teaching.hidden = 0.5;
+        let trained =
+            Trainer::new(&teacher).distil(told).data(&rows, "70/15/15").options(options).fit().unwrap();
+        let classifier = trained.classifier();
+        assert_eq!((classifier.max_length(), classifier.pooling()), (23, Pooling::Pooler));
+        assert_eq!(&classifier.predict(&["abc cab"]).unwrap()[0].label, "low");
+        let beside = trained.metrics().distillation.as_ref().unwrap();
+        assert_eq!(beside.size.layers, classifier.network().encoder().layers());
+        assert!(beside.control.as_ref().unwrap().test.is_some() && beside.against_control.is_some());
+    }
+    let error = Trainer::new(dir.path().join("encoder")).distil(Distillation::new(Student::Even(1)));
+    let error = error.data(&rows, "80/20").fit().unwrap_err().to_string();
+    assert!(error.contains("LABEL_0"), "an encoder's labels are not those of the rows: {error}");
 }

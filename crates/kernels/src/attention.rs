@@ -131,7 +131,7 @@ thread_local! {
 }
 
 /// Makes `buffer` hold at least `len` elements of whatever value.
-fn reserve(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
+pub(crate) fn reserve(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
     if buffer.len() < len {
         buffer.resize(len, 0.0);
     }
@@ -140,24 +140,26 @@ fn reserve(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
 
 /// A head's rows, as a product needs its right side: whole groups of 16 columns.
 #[derive(Clone, Copy)]
-struct Rows<'a> {
-    data: &'a [f32],
-    stride: usize,
+pub(crate) struct Rows<'a> {
+    pub(crate) data: &'a [f32],
+    pub(crate) stride: usize,
 }
 
 impl Rows<'_> {
-    fn from(self, row: usize) -> Self {
+    /// The rows from this one on.
+    pub(crate) fn from(self, row: usize) -> Self {
         Self { data: &self.data[row * self.stride..], ..self }
     }
 
-    fn as_left(&self) -> Left<'_> {
+    /// As the left side of a product.
+    pub(crate) fn as_left(&self) -> Left<'_> {
         Left { data: self.data, row: self.stride, column: 1 }
     }
 }
 
 /// The head's rows of a `[tokens, width]` matrix: where they stand if a head is whole groups of columns wide, else copied
 /// to `buffer` and padded with zeros.
-fn head_rows<'a>(
+pub(crate) fn head_rows<'a>(
     from: &'a [f32],
     width: usize,
     (start, length): (usize, usize),
@@ -178,7 +180,7 @@ fn head_rows<'a>(
 }
 
 /// Transposes rows of d values into d rows of `padded(length)` values, zeros behind.
-fn transpose(isa: Isa, rows: Rows<'_>, length: usize, d: usize, to: &mut Vec<f32>) {
+pub(crate) fn transpose(isa: Isa, rows: Rows<'_>, length: usize, d: usize, to: &mut Vec<f32>) {
     let lp = padded(length);
     let to = reserve(to, d * lp);
     let mut last = [0.0; COLUMNS * COLUMNS];
@@ -328,7 +330,15 @@ pub fn attention_backward(
 ///
 /// # Safety
 /// The elements must exist, and nobody else may use them meanwhile.
-unsafe fn store_rows(isa: Isa, from: &[f32], stride: usize, to: Shared, at: usize, width: usize, d: usize) {
+pub(crate) unsafe fn store_rows(
+    isa: Isa,
+    from: &[f32],
+    stride: usize,
+    to: Shared,
+    at: usize,
+    width: usize,
+    d: usize,
+) {
     for (i, row) in from.chunks_exact(stride).enumerate() {
         // SAFETY: promised by the caller.
         copy(isa, unsafe { to.slice(at + i * width, d) }, &row[..d]);

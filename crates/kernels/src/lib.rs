@@ -13,6 +13,7 @@ mod activation;
 mod adamw;
 mod attention;
 mod bytes;
+mod distance;
 mod dropout;
 mod embedding;
 mod feed_forward;
@@ -30,7 +31,9 @@ mod product;
 pub mod quant;
 mod reduce;
 pub mod reference;
+mod relation;
 mod scratch;
+mod soft_loss;
 mod team;
 mod tile;
 
@@ -38,6 +41,7 @@ pub use activation::{Activation, activation_backward, activation_forward};
 pub use adamw::{AdamW, AdamWUpdate, RowUpdate, adamw_update, adamw_update_rows};
 pub use attention::{AttentionShape, Queries, attention_backward, attention_forward};
 pub use bytes::Bytes;
+pub use distance::squared_distances;
 pub use dropout::{Dropout, dropout_backward, dropout_forward};
 pub use embedding::{RowSums, gather_add};
 pub use feed_forward::{FUSED_ROWS, FeedForward, LinearNorm, feed_forward_norm_int8, linear_norm_int8};
@@ -57,6 +61,8 @@ pub use peak::{multiply_adds, multiply_adds_int8};
 pub use precision::{Bf16, Int8, Precision};
 pub use product::Packed;
 pub use reduce::{add_assign, sum_of_squares, sum_rows};
+pub use relation::{RelationShape, relation_loss};
+pub use soft_loss::{soft_sigmoid_loss, soft_softmax_loss};
 pub use team::together;
 
 /// Frees the memory that products and other passes keep for the next call.

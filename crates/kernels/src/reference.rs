@@ -179,3 +179,44 @@ pub fn layer_norm_backward(x: &[f32], gamma: &[f32], eps: f32, dy: &[f32]) -> [V
     let narrow = |v: Vec<f64>| v.into_iter().map(|x| x as f32).collect();
     [dx, narrow(dgamma), narrow(dbeta)]
 }
+
+/// Each sequence's mean over heads and tokens of KL(teacher's relations ‖ student's), and its gradient by the student's vectors;
+/// the arguments are those of the fast kernel.
+pub fn relation_loss(
+    (student, teacher): (&[f32], &[f32]),
+    offsets: &[u32],
+    heads: usize,
+    (width, teacher_width): (usize, usize),
+) -> (Vec<f32>, Vec<f32>) {
+    let mut losses = Vec::new();
+    let mut gradient = vec![0.0f64; student.len()];
+    for range in offsets.windows(2).map(|w| w[0] as usize..w[1] as usize) {
+        let share = 1.0 / (heads * range.len().max(1)) as f64;
+        let mut loss = 0.0;
+        for head in 0..heads {
+            let relations = |m: &[f32], width: usize, i: usize| -> Vec<f64> {
+                let d = width / heads;
+                let at = |token: usize, c: usize| f64::from(m[token * width + head * d + c]);
+                let score = |j: usize| (0..d).map(|c| at(i, c) * at(j, c)).sum::<f64>() / (d as f64).sqrt();
+                let scores: Vec<f64> = range.clone().map(score).collect();
+                let max = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let sum: f64 = scores.iter().map(|s| (s - max).exp()).sum();
+                scores.iter().map(|s| (s - max).exp() / sum).collect()
+            };
+            let d = width / heads;
+            for i in range.clone() {
+                let (own, their) = (relations(student, width, i), relations(teacher, teacher_width, i));
+                for ((j, own), their) in range.clone().zip(own).zip(their) {
+                    loss += share * their * (their / own).ln();
+                    let slope = share * (own - their) / (d as f64).sqrt();
+                    for c in head * d..(head + 1) * d {
+                        gradient[i * width + c] += slope * f64::from(student[j * width + c]);
+                        gradient[j * width + c] += slope * f64::from(student[i * width + c]);
+                    }
+                }
+            }
+        }
+        losses.push(loss as f32);
+    }
+    (losses, gradient.into_iter().map(|x| x as f32).collect())
+}

@@ -38,6 +38,11 @@ impl Batch {
         self.ids.len()
     }
 
+    /// Where each row starts, and the number of tokens at the end.
+    pub fn offsets(&self) -> &Arc<[u32]> {
+        &self.offsets
+    }
+
     /// The token ids of all rows.
     pub fn ids(&self) -> &[u32] {
         &self.ids

@@ -6,6 +6,7 @@ use crate::architecture::Architecture;
 use crate::batch::Batch;
 use crate::config::{self, Config};
 use crate::error::Result;
+use crate::taps::{Tapped, Taps};
 use crate::weights::Builder;
 
 /// Where an encoder's weights are, and the numbers its operations need.
@@ -141,7 +142,7 @@ impl Encoder {
     /// # Errors
     /// If a token id, type or position has no row in its table.
     pub fn forward(&self, tape: &mut Tape<'_>, batch: &Batch, wanted: Queries) -> Result<Var, Error> {
-        self.run(tape, batch, wanted, &self.layers)
+        self.run(tape, batch, wanted, &self.layers, None)
     }
 
     /// The hidden states of every token after the first `layers` layers.
@@ -149,7 +150,18 @@ impl Encoder {
     /// # Errors
     /// As for [`forward`](Self::forward).
     pub fn forward_through(&self, tape: &mut Tape<'_>, batch: &Batch, layers: usize) -> Result<Var, Error> {
-        self.run(tape, batch, Queries::All, &self.layers[..layers.min(self.layers.len())])
+        self.run(tape, batch, Queries::All, &self.layers[..layers.min(self.layers.len())], None)
+    }
+
+    /// The same, with inner states on the way.
+    pub(crate) fn forward_tapped(
+        &self,
+        tape: &mut Tape<'_>,
+        batch: &Batch,
+        layers: usize,
+        taps: (&Taps, &mut Tapped),
+    ) -> Result<Var, Error> {
+        self.run(tape, batch, Queries::All, &self.layers[..layers.min(self.layers.len())], Some(taps))
     }
 
     fn run(
@@ -158,25 +170,35 @@ impl Encoder {
         batch: &Batch,
         wanted: Queries,
         layers: &[Layer],
+        mut taps: Option<(&Taps, &mut Tapped)>,
     ) -> Result<Var, Error> {
         let trained =
             |tape: &Tape<'_>, ids: &[ParamId]| ids.iter().any(|&id| tape.params().get(id).trainable);
         let mut live = trained(tape, &self.embedding_params());
         let x = tape.embed(self.embedding, &batch.ids, &batch.positions, &batch.types)?;
         let mut x = tape.dropout(&x, if live { self.hidden_dropout } else { 0.0 });
+        if let Some((taps, tapped)) = &mut taps {
+            tapped.take(taps, 0, &x);
+        }
         for (i, layer) in layers.iter().enumerate() {
             live = live || trained(tape, &layer.params());
             let p = if live { self.hidden_dropout } else { 0.0 };
             let p_attention = if live { self.attention_dropout } else { 0.0 };
             let queries = if i + 1 == layers.len() { wanted } else { Queries::All };
             let run = Run { heads: self.heads, activation: self.activation, queries, p, p_attention };
-            x = if tape.context().recomputes() {
+            // What is computed again on the way back can hand out nothing but its result.
+            let relations =
+                taps.as_mut().filter(|(taps, _)| taps.relations == Some(i)).map(|(_, tapped)| &mut **tapped);
+            x = if tape.context().recomputes() && relations.is_none() {
                 let (layer, batch) = (layer.clone(), batch.clone());
                 let params = layer.params();
-                tape.recomputed(&x, &params, move |tape, x| layer.forward(tape, x, &batch, run))?
+                tape.recomputed(&x, &params, move |tape, x| layer.forward(tape, x, &batch, run, None))?
             } else {
-                layer.forward(tape, &x, batch, run)?
+                layer.forward(tape, &x, batch, run, relations)?
             };
+            if let Some((taps, tapped)) = &mut taps {
+                tapped.take(taps, i + 1, &x);
+            }
         }
         Ok(x)
     }
@@ -194,13 +216,15 @@ struct Run {
 }
 
 impl Layer {
-    /// The hidden states after this layer, from those before it, `[tokens, width]`.
+    /// The hidden states after this layer, from those before it, `[tokens, width]`. Queries, keys and values go to `relations`,
+    /// where it is given.
     fn forward(
         &self,
         tape: &mut Tape<'_>,
         x: &Var,
         batch: &Batch,
         run: Run,
+        relations: Option<&mut Tapped>,
     ) -> std::result::Result<Var, Error> {
         let asking = match run.queries {
             Queries::All => x.clone(),
@@ -212,7 +236,11 @@ impl Layer {
         let v = tape.linear(x, v, Activation::Identity)?;
         let context =
             tape.attention([&q, &k, &v], &batch.offsets, (run.heads, run.queries), run.p_attention)?;
-        drop((q, k, v));
+        if let Some(tapped) = relations {
+            tapped.relations = Some([q, k, v]);
+        } else {
+            drop((q, k, v));
+        }
         let x = tape.linear_norm(&context, self.attention_output, &asking, self.attention_norm, run.p)?;
         drop((context, asking));
         tape.feed_forward_norm(&x, [self.intermediate, self.output], run.activation, self.output_norm, run.p)

@@ -43,6 +43,12 @@ pub enum Error {
     /// The rows of the word embedding table that are to be kept do not make a table.
     #[error("cannot keep these rows of the word embedding table: {problem}")]
     KeptRows { problem: String },
+    /// Layers that a student cannot take from its teacher.
+    #[error(
+        "the student's layers {wanted:?} are not some of the teacher's {layers}: pick one or more from 0 to {}, ascending",
+        .layers.saturating_sub(1)
+    )]
+    StudentLayers { wanted: Vec<usize>, layers: usize },
     /// Everything was frozen.
     #[error("nothing is left to train: --freeze names every parameter")]
     NothingTrained,

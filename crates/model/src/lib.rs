@@ -15,6 +15,8 @@ pub mod lora;
 pub mod network;
 pub mod quantized;
 pub mod safetensors;
+pub mod student;
+pub mod taps;
 pub mod tokenizer;
 pub mod weights;
 
@@ -26,5 +28,7 @@ pub use folder::Pooling;
 pub use lora::Lora;
 pub use network::{Freeze, HeadSource, Network};
 pub use quantized::Scheme;
+pub use student::even_layers;
+pub use taps::{Tapped, Taps};
 pub use tokenizer::{Encoding, Tokenizer, Windows};
 pub use weights::LoadReport;

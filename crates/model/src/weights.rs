@@ -22,10 +22,15 @@ pub struct LoadReport {
     pub skipped: Vec<String>,
 }
 
+/// What another network has under a name.
+type Given<'a> = &'a dyn Fn(&str) -> Option<&'a [f32]>;
+
 /// Builds a model's parameters one after the other.
 pub(crate) struct Builder<'a> {
-    /// None makes every weight new.
+    /// None makes every weight new that is not given.
     checkpoint: Option<&'a Checkpoint>,
+    /// Values by name, from another network.
+    given: Option<Given<'a>>,
     prefix: &'a str,
     range: f64,
     random: Random,
@@ -43,6 +48,7 @@ impl<'a> Builder<'a> {
     ) -> Self {
         Self {
             checkpoint,
+            given: None,
             prefix: facts.prefix,
             range,
             random: Random(seed),
@@ -50,6 +56,11 @@ impl<'a> Builder<'a> {
             report: LoadReport::default(),
             used: BTreeSet::new(),
         }
+    }
+
+    /// With the values that `given` has; what it lacks starts new.
+    pub(crate) fn given(given: Given<'a>, facts: &'a Architecture, range: f64) -> Self {
+        Self { given: Some(given), ..Self::new(None, facts, range, 0) }
     }
 
     /// The parameters, and what is to be told about them.
@@ -79,6 +90,10 @@ impl<'a> Builder<'a> {
     }
 
     fn read(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        let len: usize = shape.iter().product();
+        if let Some(value) = self.given.and_then(|given| given(name)).filter(|value| value.len() == len) {
+            return Ok(value.to_vec());
+        }
         let Some(checkpoint) = self.checkpoint else {
             return Ok(self.fresh(name, shape));
         };
@@ -170,8 +185,10 @@ impl<'a> Builder<'a> {
 
     /// A linear layer that starts new where the checkpoint lacks it altogether.
     pub(crate) fn linear_or_new(&mut self, name: &str, outputs: usize, inputs: usize) -> Result<Linear> {
-        let present =
-            ["weight", "bias"].iter().any(|part| self.stored_name(&format!("{name}.{part}")).is_some());
+        let is_known = |name: &str| {
+            self.given.is_some_and(|given| given(name).is_some()) || self.stored_name(name).is_some()
+        };
+        let present = ["weight", "bias"].iter().any(|part| is_known(&format!("{name}.{part}")));
         if present { self.linear(name, outputs, inputs) } else { self.new_linear(name, outputs, inputs) }
     }
 

@@ -25,6 +25,16 @@ pub enum Error {
     /// No rows to train on.
     #[error("there are no rows to train on")]
     NoRows,
+    /// A teacher that gives no numbers.
+    #[error(
+        "the teacher's output of row {row} (from 0, training rows first) is {value}: its weights are of no use"
+    )]
+    Teacher {
+        /// The row, training rows first.
+        row: usize,
+        /// The output.
+        value: f32,
+    },
     /// Loss or gradients stopped being numbers.
     #[error("{what} at step {step} of epoch {epoch}, on training rows {}", list(.rows))]
     NotFinite {

@@ -10,7 +10,9 @@ use filbert_model::{Architecture, Batch, Network};
 use crate::checkpoint::{BestWeights, Checkpoints, Every, Position, snapshot};
 use crate::features::{Features, Store};
 use crate::infer::logits_unless;
+use crate::lesson::Lesson;
 use crate::select::{Judged, judge};
+use crate::teaching::Plan;
 use crate::{EpochReport, Error, Input, Observer, Part, Rows, Settings, StepReport, Trainer, Warmup};
 
 /// Seconds of training after which its end is written to a checkpoint before anything else is done.
@@ -57,6 +59,34 @@ pub fn fit(
     checkpoints: Option<&Checkpoints>,
     observer: &mut dyn Observer,
 ) -> Result<Fitted, Error> {
+    run(network, context, (train, valid), None, settings, checkpoints, observer)
+}
+
+/// The same of a student: on the training rows and the lesson's own, with the teacher's part in the loss.
+///
+/// # Errors
+/// Those of [`fit`], and settings of the lesson that do not fit the student.
+pub fn fit_taught(
+    network: &mut Network,
+    context: &Context,
+    rows: (&Rows, Option<&Rows>),
+    lesson: &Lesson<'_>,
+    settings: &Settings,
+    checkpoints: Option<&Checkpoints>,
+    observer: &mut dyn Observer,
+) -> Result<Fitted, Error> {
+    run(network, context, rows, Some(lesson), settings, checkpoints, observer)
+}
+
+fn run(
+    network: &mut Network,
+    context: &Context,
+    (train, valid): (&Rows, Option<&Rows>),
+    lesson: Option<&Lesson<'_>>,
+    settings: &Settings,
+    checkpoints: Option<&Checkpoints>,
+    observer: &mut dyn Observer,
+) -> Result<Fitted, Error> {
     settings.check()?;
     for rows in std::iter::once(train).chain(valid) {
         rows.check()?;
@@ -64,6 +94,8 @@ pub fn fit(
     if train.is_empty() {
         return Err(Error::NoRows);
     }
+    let with_unlabelled = lesson.map(|lesson| lesson.rows(train)).transpose()?;
+    let train = with_unlabelled.as_ref().unwrap_or(train);
     let steps = settings.steps_per_epoch(train.len());
     if let Warmup::Steps(warmup) = settings.warmup
         && warmup > (steps * settings.epochs) as u64
@@ -88,7 +120,8 @@ pub fn fit(
         None => None,
     };
     let reused_trunk = matches!(&source.from, From::Features(features) if features.reused);
-    let mut trainer = Trainer::new(network, context, settings, train.len());
+    let plan = lesson.map(|lesson| Plan::new(lesson, network, settings.seed)).transpose()?;
+    let mut trainer = Trainer::new(network, context, settings, train.len()).with_plan(plan);
     let mut position = Position { epoch: 1, ..Position::default() };
     let (mut best, mut kept, mut resumed_at) = (None, None, None);
     if let Some(checkpoints) = checkpoints.filter(|c| c.resume) {
@@ -113,7 +146,7 @@ pub fn fit(
         best,
     };
     while run.position.epoch <= settings.epochs && !run.is_stale() {
-        run.train_epoch(&mut trainer, &source, observer)?;
+        run.train_epoch(&mut trainer, &source, lesson, observer)?;
         run.end_epoch(&mut trainer, valid.as_ref(), observer)?;
     }
 
@@ -123,11 +156,15 @@ pub fn fit(
     }
     let seconds = run.seconds();
     let Loop { position, best, .. } = run;
+    let plan = trainer.into_plan();
     let best_epoch = position.best.map_or(position.reports.len(), |(epoch, _)| epoch);
     if let Some(best) = best {
         for (id, value) in best {
             network.params.get_mut(id).value = value;
         }
+    }
+    if let Some(plan) = plan {
+        plan.finish(network);
     }
     let epochs = position.reports;
     Ok(Fitted { epochs, best_epoch, seconds, cached_trunk, reused_trunk, resumed_at })
@@ -169,24 +206,33 @@ impl Loop<'_> {
         &mut self,
         trainer: &mut Trainer<'_>,
         source: &Source<'_>,
+        lesson: Option<&Lesson<'_>>,
         observer: &mut dyn Observer,
     ) -> Result<(), Error> {
         let (epoch, settings) = (self.position.epoch, self.settings);
-        let order = filbert_data::shuffled(source.rows.len(), settings.seed, epoch as u64);
+        let order = filbert_data::shuffled(self.rows, settings.seed, epoch as u64);
         for rows in order.chunks(settings.batch_size).skip(self.position.step) {
             if observer.stop() {
                 return Err(self.interrupted(trainer, observer));
             }
             let step = self.position.step + 1;
-            let parts = rows.chunks(rows.len().div_ceil(settings.accumulate)).map(|rows| source.part(rows));
-            let outcome =
-                trainer.run(parts.collect::<Result<_, _>>()?, true).map_err(|error| match error {
-                    Error::Step(what) => {
-                        let what = source.explain(trainer, self.context, rows).unwrap_or(what);
-                        Error::NotFinite { what, step, epoch, rows: rows.to_vec() }
-                    }
-                    other => other,
-                })?;
+            let parts = rows.chunks(rows.len().div_ceil(settings.accumulate));
+            let parts = parts.map(|rows| {
+                let rows = source.labelled_first(rows);
+                let taught = lesson.zip(trainer.plan()).map(|(lesson, plan)| {
+                    let encodings = source.encodings(&rows);
+                    lesson.taught(self.context, &source.rows.texts, (&rows, &encodings), &plan.teacher)
+                });
+                Ok((source.part(&rows)?, taught.transpose()?))
+            });
+            let parts = parts.collect::<Result<Vec<_>, Error>>()?;
+            let outcome = trainer.run(parts, true).map_err(|error| match error {
+                Error::Step(what) => {
+                    let what = source.explain(trainer, self.context, rows).unwrap_or(what);
+                    Error::NotFinite { what, step, epoch, rows: rows.to_vec() }
+                }
+                other => other,
+            })?;
             self.position.step = step;
             self.position.total += f64::from(outcome.loss) * rows.len() as f64;
             observer.step(&StepReport {
@@ -346,10 +392,23 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// A part of a batch: these rows.
+    /// These rows, those with targets before those without.
+    fn labelled_first(&self, rows: &[usize]) -> Vec<usize> {
+        let labelled = self.rows.targets.len();
+        let (with, without): (Vec<usize>, Vec<usize>) = rows.iter().partition(|&&row| row < labelled);
+        [with, without].concat()
+    }
+
+    /// The encodings of these rows.
+    fn encodings(&self, rows: &[usize]) -> Vec<usize> {
+        rows.iter().flat_map(|&row| self.rows.texts.windows(row)).collect()
+    }
+
+    /// A part of a batch: these rows, those with targets first.
     fn part(&self, rows: &[usize]) -> Result<Part, Error> {
         let texts = &self.rows.texts;
-        let encodings: Vec<usize> = rows.iter().flat_map(|&row| texts.windows(row)).collect();
+        let encodings = self.encodings(rows);
+        let labelled = rows.iter().take_while(|&&row| row < self.rows.targets.len()).count();
         let mut starts = vec![0u32];
         starts.extend(rows.iter().scan(0u32, |end, &row| {
             *end += texts.windows(row).len() as u32;
@@ -358,7 +417,7 @@ impl<'a> Source<'a> {
         Ok(Part {
             input: self.input(&encodings)?,
             starts: (encodings.len() > rows.len()).then(|| Arc::from(starts)),
-            targets: self.rows.targets.pick(rows),
+            targets: self.rows.targets.pick(&rows[..labelled]),
         })
     }
 

@@ -1,15 +1,19 @@
 //! What may be typed. Help, man page and completions come from these definitions; each command turns its arguments
 //! into what they mean once, before it starts.
 
+mod distill;
 mod parse;
+mod run;
 mod train;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use distill::{DistillArgs, StudentArg};
 pub(crate) use parse::parse_data;
 use parse::{parse_count, parse_kernels, parse_threads};
+pub(crate) use run::RunArgs;
 pub(crate) use train::TrainArgs;
 
 /// Fine-tunes BERT-family encoders for text classification, measures them honestly and uses them.
@@ -56,6 +60,8 @@ pub(crate) struct Common {
 pub(crate) enum Verb {
     /// Fine-tune a pretrained encoder on labelled rows and save a model folder.
     Train(Box<TrainArgs>),
+    /// Make a smaller classifier that answers as a larger one does, and the same one without it for comparison.
+    Distill(Box<DistillArgs>),
     /// Measure a model folder on labelled rows.
     Eval(EvalArgs),
     /// Classify texts given as arguments or in a file.

@@ -103,8 +103,57 @@ pub(super) fn parse_every(text: &str) -> Result<CheckpointEvery, String> {
         .ok_or_else(|| "a time such as 5m, 90s or 1h, a number of updates, or off".to_owned())
 }
 
+pub(super) fn parse_student(text: &str) -> Result<super::StudentArg, String> {
+    use super::StudentArg;
+    /// Most layers that are read; no encoder has more.
+    const MOST: usize = filbert_model::config::MAX_LAYERS;
+    let Some(layers) = text.strip_prefix("layers=") else {
+        let is_config =
+            std::path::Path::new(text).extension().is_some_and(|e| e.eq_ignore_ascii_case("json"));
+        return match text {
+            "" => Err("layers=N, layers=I,J,..., a config.json, or a checkpoint".to_owned()),
+            _ if is_config => Ok(StudentArg::Config(text.into())),
+            _ => Ok(StudentArg::Model(text.to_owned())),
+        };
+    };
+    let number = |text: &str| {
+        text.trim().parse::<usize>().ok().filter(|&n| n <= MOST).ok_or_else(|| {
+            format!("{text:?} is no number of a layer; it is layers=3 for three of them, layers=0,2,5 for a list, layers=5, for one")
+        })
+    };
+    if !layers.contains(',') {
+        return number(layers).map(StudentArg::Even);
+    }
+    let list: Vec<&str> = layers.strip_suffix(',').unwrap_or(layers).split(',').collect();
+    if list.len() > MOST {
+        return Err(format!("a list of more than {MOST} layers"));
+    }
+    list.into_iter().map(number).collect::<Result<_, _>>().map(StudentArg::Layers)
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn students() {
+        use super::super::StudentArg::{Config, Even, Layers, Model};
+        for (text, wanted) in [
+            ("layers=3", Some(Even(3))),
+            ("layers=0,2,5", Some(Layers(vec![0, 2, 5]))),
+            ("layers=5,", Some(Layers(vec![5]))),
+            ("a/config.json", Some(Config("a/config.json".into()))),
+            ("minilm-l6", Some(Model("minilm-l6".to_owned()))),
+            ("", None),
+            ("layers=", None),
+            ("layers=x", None),
+            ("layers=1,,2", None),
+            ("layers=-1", None),
+            ("layers=99999999999999999999", None),
+            ("layers=5000", None),
+        ] {
+            assert_eq!(super::parse_student(text).ok(), wanted, "{text}");
+        }
+    }
+
     #[test]
     fn times_windows_and_weights() {
         use filbert::{ClassWeights, Every, Windows};

@@ -3,12 +3,14 @@
 pub(crate) mod bench;
 mod bench_step;
 pub(crate) mod data;
+pub(crate) mod distill;
 pub(crate) mod eval;
 pub(crate) mod generate;
 pub(crate) mod inspect;
 pub(crate) mod predict;
 pub(crate) mod pull;
 pub(crate) mod quantize;
+mod running;
 mod summary;
 pub(crate) mod train;
 
@@ -18,6 +20,8 @@ use filbert_hub::{Resolved, Settings};
 
 use crate::args::PrecisionArg;
 use crate::progress::Progress;
+
+pub(crate) use running::checkpoint_folder;
 
 /// The hub's settings, from the environment variables that Hugging Face's own tools read.
 pub(crate) fn hub_settings() -> Settings {

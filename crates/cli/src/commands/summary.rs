@@ -1,9 +1,9 @@
-//! What `filbert train` prints at its end.
+//! What `filbert train` and `filbert distill` print at their end.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
-use filbert::{Details, Measure, Metrics, SeedMetrics, Trained};
+use filbert::{Details, DistillMetrics, Measure, Metrics, SeedMetrics, Spread, Trained};
 use filbert_eval::operating::Found;
 
 use crate::memory::peak_mb;
@@ -20,6 +20,9 @@ pub(super) fn summary(trained: &Trained, folder: &Path) -> String {
             out.push_str(&output::measure(name, measure));
             out.push('\n');
         }
+    }
+    if let Some(distillation) = &metrics.distillation {
+        out.push_str(&distilled(metrics, distillation));
     }
     out.push_str(&floor(metrics));
     out.push_str(&details(&metrics.details));
@@ -40,6 +43,74 @@ pub(super) fn summary(trained: &Trained, folder: &Path) -> String {
         "\nmodel folder: {folder}\nthe report: {folder}/report.html\n\ntry it: filbert predict --model {folder} \"some text\"\n"
     );
     out
+}
+
+/// Student, control and teacher beside each other, and what that says.
+fn distilled(metrics: &Metrics, d: &DistillMetrics) -> String {
+    let is_test = d.split == "test";
+    let control = d.control.as_ref().map(|c| if is_test { &c.test } else { &c.valid });
+    let teacher = if is_test { &d.teacher.test } else { &d.teacher.valid };
+    let mut out = format!(
+        "student ({} layers, {:.1} M parameters: {}) and teacher ({} layers, {:.1} M), {} rows\n",
+        d.size.layers,
+        d.size.parameters as f64 / 1e6,
+        output::shown(&d.student, 80),
+        d.teacher.size.layers,
+        d.teacher.size.parameters as f64 / 1e6,
+        d.split
+    );
+    let own = if is_test { &metrics.test } else { &metrics.valid };
+    let models = [
+        ("student", own.as_ref()),
+        ("control", control.and_then(Option::as_ref)),
+        ("teacher", teacher.as_ref()),
+    ];
+    for (name, measure) in models.into_iter().filter_map(|(name, measure)| Some((name, measure?))) {
+        for (figure, estimate) in main_figures(measure) {
+            let _ = writeln!(out, "  {name:<10}{figure:<16}{}", output::estimate(&estimate));
+        }
+    }
+    for (baseline, verdict) in [("control", &d.control_verdict), ("teacher", &d.teacher_verdict)] {
+        if let Some(verdict) = verdict {
+            let _ = writeln!(out, "  student beside {baseline}: {verdict}");
+        }
+    }
+    if d.control.is_none() {
+        out.push_str("  note: without a control nothing says whether the teacher helped\n");
+    }
+    if !d.over_seeds.is_empty() {
+        let _ = writeln!(
+            out,
+            "over {} seeds, {} rows, mean and standard deviation",
+            metrics.seeds.len(),
+            d.split
+        );
+    }
+    for figure in SEED_FIGURES {
+        let Some(spreads) = d.over_seeds.get(figure) else { continue };
+        let both = [("student", Some(spreads.student)), ("control", spreads.control)];
+        for (name, Spread { mean, deviation }) in both.into_iter().filter_map(|(n, s)| Some((n, s?))) {
+            let _ = writeln!(out, "  {name:<10}{:<16}{mean:.4} ± {deviation:.4}", figure.replace('_', " "));
+        }
+    }
+    out.push('\n');
+    out
+}
+
+/// The one or two figures that models of a task are compared by first.
+fn main_figures(measure: &Measure) -> Vec<(&'static str, filbert_eval::Estimate)> {
+    match measure {
+        Measure::Single(report) => {
+            let auc = report.metrics.auc.map(|auc| ("AUC", auc));
+            std::iter::once(("accuracy", report.metrics.accuracy)).chain(auc).collect()
+        }
+        Measure::Multi(report) => {
+            vec![("micro F1", report.metrics.micro_f1), ("macro F1", report.metrics.macro_f1)]
+        }
+        Measure::Regression(report) => {
+            vec![("mean abs. error", report.metrics.mae), ("RMSE", report.metrics.rmse)]
+        }
+    }
 }
 
 /// The cheap baseline beside the model, and whether it was beaten.

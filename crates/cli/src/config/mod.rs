@@ -32,8 +32,8 @@ pub(crate) fn expand(typed: Vec<OsString>) -> Result<Vec<OsString>> {
     let command = root.find_subcommand(verb).context("the verb exists")?;
     let typed_flags = typed_flags(&typed[at + 1..], command, &root);
     let mut sources = Vec::new();
-    if verb == "train" {
-        sources.extend(record::recorded(&typed, &typed_flags)?);
+    if ["train", "distill"].contains(&verb) {
+        sources.extend(record::recorded(verb, &typed, &typed_flags)?);
     }
     if let Some(path) = value_of(&typed, "config", None) {
         sources.push(read(Path::new(&path))?);

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::parser::ValueSource;
@@ -11,7 +11,7 @@ use filbert_model::folder::FilbertJson;
 use serde_json::{Map, Value};
 
 use super::{Source, value_of};
-use crate::commands::train::checkpoint_folder;
+use crate::commands::checkpoint_folder;
 
 /// Flags that say what to do, not how to train.
 const NOT_SETTINGS: [&str; 9] =
@@ -103,8 +103,8 @@ pub(crate) fn settings(command: &Command, matches: &ArgMatches) -> Value {
 }
 
 /// What `--repeat MODEL` or `--resume` name: settings of another run.
-pub(super) fn recorded(typed: &[OsString], flags: &[String]) -> Result<Option<Source>> {
-    if let Some(model) = value_of(typed, "repeat", None) {
+pub(super) fn recorded(verb: &str, typed: &[OsString], flags: &[String]) -> Result<Option<Source>> {
+    if let Some(model) = value_of(typed, "repeat", None).filter(|_| verb == "train") {
         let file = model.join(filbert_model::folder::FILBERT_FILE);
         let Some(filbert) = FilbertJson::load(&model)? else {
             bail!("{}: there is no such file, so nothing says how the model was trained", file.display());
@@ -115,10 +115,12 @@ pub(super) fn recorded(typed: &[OsString], flags: &[String]) -> Result<Option<So
         let out = value_of(typed, "out", Some('o'))
             .context("--resume needs --out: the checkpoint lies beside it")?;
         let folder = checkpoint_folder(&out);
-        // One folder for each of several seeds.
-        let seed =
-            std::fs::read_dir(&folder).into_iter().flatten().flatten().map(|e| e.path()).find(|p| p.is_dir());
-        let record = filbert_train::recorded(seed.as_deref().unwrap_or(&folder))?;
+        // One folder for each training of a run that has several: any that has come to a checkpoint will do.
+        let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten().map(|e| e.path());
+        let mut folders: Vec<PathBuf> = entries.filter(|path| path.is_dir()).collect();
+        folders.sort();
+        let found = folders.iter().find_map(|folder| filbert_train::recorded(folder).ok());
+        let record = found.map_or_else(|| filbert_train::recorded(&folder), Ok)?;
         return source(&folder, &record).map(Some);
     }
     Ok(None)
@@ -127,7 +129,7 @@ pub(super) fn recorded(typed: &[OsString], flags: &[String]) -> Result<Option<So
 fn source(place: &Path, record: &Value) -> Result<Source> {
     let name = place.display().to_string();
     if !record.is_object() {
-        bail!("{name}: nothing says which settings the run had; it was not started by `filbert train`");
+        bail!("{name}: nothing says which settings the run had; it was not started by a verb of filbert's");
     }
     // A model may come from a stranger: what it records may say how to train, not what to write or to replace.
     let keys = record.as_object().into_iter().flat_map(Map::keys);

@@ -2,6 +2,7 @@
 
 mod common;
 mod data;
+mod distilling;
 mod refusals;
 mod speed;
 mod survival;

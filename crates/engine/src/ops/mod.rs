@@ -3,6 +3,7 @@
 mod add;
 mod attention;
 mod block;
+mod distillation;
 mod dropout;
 mod embedding;
 mod linear;
@@ -10,6 +11,7 @@ mod loss;
 mod norm;
 mod pool;
 
+pub use distillation::Soft;
 pub use embedding::Embedding;
 pub use linear::{Adapter, Linear};
 pub use loss::{Loss, Objective, Targets};

@@ -74,14 +74,17 @@ pub(super) fn add_seeds(results: &mut Results, metrics: &Metrics) {
     }
 }
 
-/// The model beside the floor.
-pub(super) fn paired(versus: &Versus) -> Paired {
-    const FLOOR: &str = "the floor";
+/// The name of the floor as a baseline.
+pub(super) const FLOOR: &str = "the floor";
+
+/// The model beside a baseline, which is the floor or another model.
+pub(super) fn paired(baseline: &str, versus: &Versus) -> Paired {
+    let floor = baseline == FLOOR;
     match versus {
-        Versus::Single(c) => Paired::of(FLOOR, true, c),
+        Versus::Single(c) => Paired::of(baseline, floor, c),
         Versus::Multi(c) => Paired {
-            baseline: FLOOR.to_owned(),
-            floor: true,
+            baseline: baseline.to_owned(),
+            floor,
             metric: "micro F1".to_owned(),
             difference: Some(c.micro_f1_difference),
             only_baseline: Some(c.only_baseline),
@@ -94,8 +97,8 @@ pub(super) fn paired(versus: &Versus) -> Paired {
             ..Paired::default()
         },
         Versus::Regression(c) => Paired {
-            baseline: FLOOR.to_owned(),
-            floor: true,
+            baseline: baseline.to_owned(),
+            floor,
             metric: "mean absolute error".to_owned(),
             difference: Some(c.mae_reduction),
             more: vec![("root mean squared error".to_owned(), c.rmse_reduction)],

@@ -99,11 +99,21 @@ pub(super) fn facts(training: &Value) -> Vec<Facts> {
     let settings = training["settings"].as_object().into_iter().flatten();
     let settings = settings.filter(|(_, v)| !v.is_null());
     let settings = settings.map(|(k, v)| Fact::new(k.replace('_', " "), text(v))).collect();
-    let run = vec![
-        Fact::new("encoder", training["model"].as_str().unwrap_or_default()),
+    let taught = &training["distillation"];
+    let mut run = vec![
+        Fact::new(
+            if taught.is_null() { "encoder" } else { "student" },
+            training["model"].as_str().unwrap_or_default(),
+        ),
         Fact::new("seed", text(&training["seed"])),
         Fact::new("filbert", crate::VERSION),
     ];
+    let teaching =
+        taught.as_object().into_iter().flatten().filter(|(k, v)| !v.is_null() && *k != "unlabelled");
+    run.extend(teaching.map(|(k, v)| Fact::new(k.replace('_', " "), text(v))));
+    run.extend(
+        taught["unlabelled"]["rows"].as_u64().map(|n| Fact::new("rows without labels", n.to_string())),
+    );
     vec![
         Facts { title: "Run".to_owned(), facts: run },
         Facts { title: "Settings".to_owned(), facts: settings },
@@ -112,7 +122,7 @@ pub(super) fn facts(training: &Value) -> Vec<Facts> {
 
 /// How to repeat the run.
 pub(super) fn command(training: &Value) -> String {
-    if training["command"].is_object() {
+    if training["command"].is_object() && training["distillation"].is_null() {
         "filbert train --repeat THIS-FOLDER --out NEW-FOLDER".to_owned()
     } else {
         String::new()
@@ -123,6 +133,10 @@ pub(super) fn command(training: &Value) -> String {
 pub(super) fn cost(metrics: &Metrics) -> Cost {
     let timing = &metrics.timing;
     let mut stages = vec![Stage { name: "training".to_owned(), seconds: timing.train_seconds }];
+    let control = metrics.distillation.as_ref().and_then(|d| d.control.as_ref());
+    stages.extend(
+        control.map(|c| Stage { name: "the control's training".to_owned(), seconds: c.train_seconds }),
+    );
     stages.extend(metrics.floor.as_ref().map(|f| Stage { name: "the floor".to_owned(), seconds: f.seconds }));
     Cost {
         stages,

@@ -6,11 +6,18 @@ use filbert_train::{Fitted, Warmup};
 use serde_json::{Value, json};
 
 use super::Setup;
+use super::teacher::Teacher;
 use crate::Trainer;
 use crate::decision::decimal;
 
 /// The record of a run.
-pub(super) fn record(job: &Trainer, setup: &Setup, fitted: &Fitted, (seed, precision): (u64, &str)) -> Value {
+pub(super) fn record(
+    job: &Trainer,
+    setup: &Setup,
+    teacher: Option<(&Teacher, Option<&Table>)>,
+    fitted: &Fitted,
+    (seed, precision): (u64, &str),
+) -> Value {
     let options = &job.options;
     let settings = options.settings();
     let splits = &setup.splits;
@@ -24,8 +31,10 @@ pub(super) fn record(job: &Trainer, setup: &Setup, fitted: &Fitted, (seed, preci
     };
     let model =
         job.model_name.clone().or_else(|| job.model.file_name().map(|n| n.to_string_lossy().into_owned()));
+    let outputs = if setup.new_head { setup.classifier.labels.len() } else { 1 };
     json!({
-        "model": model,
+        "model": teacher.map_or(model, |(teacher, _)| Some(teacher.student_name())),
+        "distillation": teacher.map(|(teacher, unlabelled)| distillation(teacher, unlabelled.map(data).as_ref())),
         "train": data(&splits.train),
         "valid": splits.valid.as_ref().map(data),
         "test": splits.test.as_ref().map(data),
@@ -36,7 +45,7 @@ pub(super) fn record(job: &Trainer, setup: &Setup, fitted: &Fitted, (seed, preci
             "task": options.task.to_string(),
             "epochs": settings.epochs,
             "lr": decimal(settings.learning_rate),
-            "head_lr": decimal(settings.learning_rate * options.head_factor(setup.classifier.labels.len())),
+            "head_lr": decimal(settings.learning_rate * options.head_factor(outputs)),
             "layer_decay": decimal(options.layer_decay),
             "batch_size": settings.batch_size,
             "accumulate": settings.accumulate,
@@ -68,5 +77,19 @@ pub(super) fn record(job: &Trainer, setup: &Setup, fitted: &Fitted, (seed, preci
         },
         "best_epoch": fitted.best_epoch,
         "command": options.record,
+    })
+}
+
+/// How a student was taught.
+fn distillation(teacher: &Teacher, unlabelled: Option<&Value>) -> Value {
+    let teaching = &teacher.told.teaching;
+    json!({
+        "teacher": teacher.name,
+        "temperature": decimal(teaching.temperature),
+        "alpha": decimal(teaching.alpha),
+        "hidden": decimal(teaching.hidden),
+        "attention": decimal(teaching.attention),
+        "relation_heads": teaching.relation_heads,
+        "unlabelled": unlabelled,
     })
 }

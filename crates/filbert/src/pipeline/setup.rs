@@ -9,6 +9,7 @@ use filbert_train::{Rows, Settings, Targets};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::teacher::{Start, Teacher};
 use super::tell;
 use crate::classifier::DEFAULT_MAX_LENGTH;
 use crate::measure::{self, Measure};
@@ -33,6 +34,8 @@ pub(crate) struct Setup {
     pub(crate) test: Option<Rows>,
     /// Of a regression: what its numbers are divided by and how far they are moved for training.
     pub(crate) scale: Option<Scale>,
+    /// True where the classifier's last layer starts new.
+    pub(crate) new_head: bool,
     seed: u64,
 }
 
@@ -44,7 +47,11 @@ pub(crate) struct Scale {
 }
 
 impl Setup {
-    pub(super) fn new(job: &Trainer, watch: &mut dyn Watch) -> Result<Self, Error> {
+    pub(super) fn new(
+        job: &Trainer,
+        teacher: Option<&Teacher>,
+        watch: &mut dyn Watch,
+    ) -> Result<Self, Error> {
         let options = &job.options;
         watch.stage("reading rows");
         let read = ReadOptions {
@@ -55,14 +62,16 @@ impl Setup {
             keep: options.kept_columns(),
             ..ReadOptions::default()
         };
-        let how = Dividing { read, by: &options.split_by, dedupe: options.dedupe, seed: options.seed };
+        let (by, dedupe, seed) = (&options.split_by, options.dedupe, options.seed);
+        let labels = teacher.map(|teacher| &teacher.classifier.labels[..]);
+        let how = Dividing { read, by, dedupe, seed, labels };
         let splits = job.files.divide(&how, watch)?;
         let positive = tell::labels(&splits, options.positive.as_deref(), watch)?;
 
-        watch.stage("loading the model");
+        watch.stage(if teacher.is_some() { "making the student" } else { "loading the model" });
         let task = measure::problem(options.task);
-        let labels = splits.output_names(NUMBER);
-        let (network, report) = load(job, labels.len(), options.seed)?;
+        let labels = labels.map_or_else(|| splits.output_names(NUMBER), <[String]>::to_vec);
+        let Start { network, report, new_head } = load(job, teacher, labels.len(), options.seed)?;
         tell::model(&network, &report, &options.freeze, watch);
         let limit = network.max_tokens();
         let max_length = options.max_length.unwrap_or(DEFAULT_MAX_LENGTH.min(limit));
@@ -99,16 +108,26 @@ impl Setup {
             Targets::Numbers(numbers) => Some(Scale::of(numbers)),
             _ => None,
         };
-        Ok(Self { splits, classifier, train, valid, test, scale, seed: options.seed })
+        Ok(Self { splits, classifier, train, valid, test, scale, new_head, seed: options.seed })
     }
 
     /// The network that a seed starts from. There is one copy of its weights: where there is only one seed, the classifier's are
-    /// taken.
-    pub(super) fn network(&mut self, job: &Trainer, seed: u64) -> Result<Network, Error> {
-        if job.options.seeds == 1 {
+    /// taken; of a student, which may be trained twice, a new one is made.
+    pub(super) fn network(
+        &mut self,
+        job: &Trainer,
+        teacher: Option<&Teacher>,
+        seed: u64,
+    ) -> Result<Network, Error> {
+        if job.options.seeds == 1 && teacher.is_none() {
             return Ok(self.classifier.network.take());
         }
-        Ok(load(job, self.classifier.labels.len(), seed)?.0)
+        let mut network = load(job, teacher, self.classifier.labels.len(), seed)?.network;
+        if let Some(scale) = self.scale.filter(|_| teacher.is_some() && !self.new_head) {
+            // A regression's teacher gives numbers in their own units, which training has left.
+            network.scale_outputs(1.0 / scale.deviation, -scale.mean / scale.deviation);
+        }
+        Ok(network)
     }
 
     /// Training and validation rows as the loss sees them: numbers with mean 0 and deviation 1 on the training rows.
@@ -237,14 +256,7 @@ impl Setup {
 
     /// All that a run's result follows from, by name: what a checkpoint must agree with.
     pub(super) fn identity(&self, network: &Network, context: &Context, settings: &Settings) -> Value {
-        let mut weights = Sha256::new();
-        for (_, param) in network.params.iter() {
-            weights.update(format!("\n{} {} {}\n", param.name, param.trainable, param.lr_scale));
-            for part in param.value.chunks(1 << 12) {
-                let bytes: Vec<u8> = part.iter().flat_map(|x| x.to_le_bytes()).collect();
-                weights.update(&bytes);
-            }
-        }
+        let weights = weights_hash(network);
         let rows = |rows: &Rows| {
             let mut hash = Sha256::new();
             for encoding in &rows.texts.encodings {
@@ -266,6 +278,19 @@ impl Setup {
     }
 }
 
+/// A hash of all weights, and of how they are trained.
+pub(super) fn weights_hash(network: &Network) -> Sha256 {
+    let mut weights = Sha256::new();
+    for (_, param) in network.params.iter() {
+        weights.update(format!("\n{} {} {}\n", param.name, param.trainable, param.lr_scale));
+        for part in param.value.chunks(1 << 12) {
+            let bytes: Vec<u8> = part.iter().flat_map(|x| x.to_le_bytes()).collect();
+            weights.update(&bytes);
+        }
+    }
+    weights
+}
+
 /// Fits a decision to the logits of labelled rows.
 fn fit(classifier: &Classifier, logits: &[f32], targets: &Targets, wanted: &Wanted) -> Result<Fitted, Error> {
     let labels = &classifier.labels;
@@ -282,21 +307,27 @@ fn fit(classifier: &Classifier, logits: &[f32], targets: &Targets, wanted: &Want
     })
 }
 
-/// Reads the encoder and pooler; the head is new, for so many labels.
-fn load(job: &Trainer, labels: usize, seed: u64) -> Result<(Network, filbert_model::LoadReport), Error> {
+/// Reads the encoder and pooler, with a new head for so many labels; or takes the teacher's student.
+fn load(job: &Trainer, teacher: Option<&Teacher>, labels: usize, seed: u64) -> Result<Start, Error> {
     let options = &job.options;
-    let source = Folder::open(&job.model)?;
-    let (mut network, report) =
-        Network::load(source.path(), HeadSource::New { labels, seed }, options.pooling)?;
+    let mut start = if let Some(teacher) = teacher {
+        teacher.student(seed)?
+    } else {
+        let source = Folder::open(&job.model)?;
+        let head = HeadSource::New { labels, seed };
+        let (network, report) = Network::load(source.path(), head, options.pooling)?;
+        Start { network, report, new_head: true }
+    };
+    let network = &mut start.network;
     network.freeze(&options.freeze)?;
     if let Some(lora) = &options.lora {
         network.add_lora(lora, seed)?;
     }
-    let head = options.head_factor(labels);
+    let head = options.head_factor(if start.new_head { labels } else { 1 });
     if options.layer_decay != 1.0 || head != 1.0 {
         network.scale_rates(options.layer_decay, head);
     }
-    Ok((network, report))
+    Ok(start)
 }
 
 impl Scale {

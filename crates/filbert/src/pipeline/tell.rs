@@ -47,14 +47,43 @@ impl Watch for Recorder<'_> {
     }
 }
 
-/// The error of a run that diverged, with the rows' places in their file.
-pub(super) fn with_lines(error: filbert_train::Error, train: &Table) -> Error {
+/// Tells what is said of one of several models, with its name before it.
+pub(super) struct Named<'a, 'b> {
+    pub(super) watch: &'a mut Recorder<'b>,
+    pub(super) name: &'static str,
+}
+
+impl Watch for Named<'_, '_> {
+    fn note(&mut self, text: &str) {
+        self.watch.note(&format!("{}: {text}", self.name));
+    }
+    fn stage(&mut self, text: &str) {
+        self.watch.stage(&format!("{}: {text}", self.name));
+    }
+    fn rows(&mut self, done: usize, all: usize) {
+        self.watch.rows(done, all);
+    }
+    fn stop(&mut self) -> bool {
+        self.watch.stop()
+    }
+}
+
+/// The error of a run that diverged, with the rows' places in their file: in that of the rows without labels where the batch had no
+/// others.
+pub(super) fn with_lines(error: filbert_train::Error, train: &Table, unlabelled: Option<&Table>) -> Error {
     let filbert_train::Error::NotFinite { what, step, epoch, rows } = error else { return error.into() };
-    let mut places: Vec<u64> = rows.iter().filter_map(|&row| train.places.get(row)).copied().collect();
+    let in_file = |table: &Table, before: usize| -> Vec<u64> {
+        let row = |row: &usize| table.places.get(row.checked_sub(before)?).copied();
+        rows.iter().filter_map(row).collect()
+    };
+    let (mut places, mut file) = (in_file(train, 0), &train.source);
+    if let Some(table) = unlabelled.filter(|_| places.is_empty()) {
+        (places, file) = (in_file(table, train.len()), &table.source);
+    }
     places.sort_unstable();
     let lines: Vec<String> = places.iter().map(ToString::to_string).collect();
     let what = format!("{what} at step {step} of epoch {epoch}");
-    Error::Diverged { what, lines: lines.join(", "), file: train.source.display().to_string() }
+    Error::Diverged { what, lines: lines.join(", "), file: file.display().to_string() }
 }
 
 /// Tells rows, labels and the positive class; returns the latter for two labels.
