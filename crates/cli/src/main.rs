@@ -17,6 +17,9 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 use args::{Cli, Verb};
 
+/// The exit code of a gate that was not met.
+const GATE: u8 = 3;
+
 fn main() -> ExitCode {
     quiet_caught_panics();
     let typed: Vec<std::ffi::OsString> = std::env::args_os().collect();
@@ -28,7 +31,7 @@ fn main() -> ExitCode {
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     signals::watch();
     match std::panic::catch_unwind(AssertUnwindSafe(|| run(&cli, &matches))) {
-        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Ok(code)) => code,
         Ok(Err(error)) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Ok(Err(error)) if signals::caught() => failed(&error, cli.common.verbose, signals::EXIT_CODE),
         Ok(Err(error)) => failed(&error, cli.common.verbose, if is_usage(&error) { 2 } else { 1 }),
@@ -76,7 +79,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
 }
 
 /// One arm per verb; each command reads from top to bottom.
-fn run(cli: &Cli, matches: &ArgMatches) -> anyhow::Result<()> {
+fn run(cli: &Cli, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     if let Some(threads) = cli.common.threads {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     }
@@ -90,12 +93,19 @@ fn run(cli: &Cli, matches: &ArgMatches) -> anyhow::Result<()> {
         Verb::Predict(args) => commands::predict::run(args, &cli.common),
         Verb::Inspect(args) => commands::inspect::run(args, &cli.common),
         Verb::Data(args) => commands::data::run(args, &cli.common),
+        Verb::Compress(args) => {
+            return Ok(match commands::compress::run(args, &cli.common)? {
+                filbert::Outcome::Kept => ExitCode::SUCCESS,
+                _ => ExitCode::from(GATE),
+            });
+        }
         Verb::Quantize(args) => commands::quantize::run(args, &cli.common),
         Verb::Pull(args) => commands::pull::run(args, &cli.common),
         Verb::Bench(args) => commands::bench::run(args, &cli.common),
         Verb::Completions(args) => commands::generate::completions(args),
         Verb::Man(args) => commands::generate::man(args),
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Readers of foreign formats turn a library's panic into an error; the default hook would print it all the same.

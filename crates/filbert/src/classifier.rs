@@ -313,6 +313,22 @@ impl Classifier {
         }
     }
 
+    /// The same classifier with another network and tokenizer, which belong together.
+    pub(crate) fn with_parts(&self, network: Network, tokenizer: Tokenizer) -> Self {
+        Self {
+            network,
+            tokenizer,
+            task: self.task,
+            decision: self.decision.clone(),
+            labels: self.labels.clone(),
+            settings: self.settings.clone(),
+            max_length: self.max_length,
+            context: self.context.clone(),
+            folder: self.folder.clone(),
+            report: self.report.clone(),
+        }
+    }
+
     /// Makes answers from probabilities in another way.
     pub(crate) fn set_decision(&mut self, decision: Decision) {
         decision::write(&decision, &self.labels, &mut self.settings);

@@ -16,6 +16,9 @@ pub enum Error {
     /// Measuring failed.
     #[error(transparent)]
     Eval(#[from] filbert_eval::Error),
+    /// A vocabulary could not be pruned.
+    #[error(transparent)]
+    Compress(#[from] filbert_compress::Error),
     /// No rows were given, or in two ways.
     #[error("{0}")]
     Usage(&'static str),

@@ -53,6 +53,7 @@
 //! Everything runs on the current rayon pool and gives the same bits on any number of threads.
 
 mod classifier;
+mod compress;
 mod decision;
 mod details;
 mod distillation;
@@ -70,6 +71,9 @@ mod trainer;
 mod watch;
 
 pub use classifier::{Classifier, Evaluation, Prediction, Wanted};
+pub use compress::{
+    Bounds, Compressed, Compression, Figures, Flips, Outcome, Probe, Rung, Speed, Step, Tested,
+};
 pub use details::{Details, Mistake, Versus};
 pub use distillation::{
     ControlMetrics, DistillMetrics, Distillation, Size, Spread, Spreads, Student, TeacherMetrics,

@@ -11,15 +11,17 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use distill::{DistillArgs, StudentArg};
-pub(crate) use parse::parse_data;
 use parse::{parse_count, parse_kernels, parse_threads};
+pub(crate) use parse::{parse_data, parse_size};
 pub(crate) use run::RunArgs;
 pub(crate) use train::TrainArgs;
 
 /// Fine-tunes BERT-family encoders for text classification, measures them honestly and uses them.
 #[derive(Debug, Parser)]
 #[command(name = "filbert", version, args_override_self = true, arg_required_else_help = true)]
-#[command(after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped by SIGINT or SIGTERM.")]
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a gate was not met, 130 stopped by SIGINT or SIGTERM."
+)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) common: Common,
@@ -70,6 +72,8 @@ pub(crate) enum Verb {
     Inspect(InspectArgs),
     /// Look at rows before training: classes, lengths, overlaps between parts, rows that look wrong.
     Data(Box<crate::commands::data::DataArgs>),
+    /// Find the smallest artifact of a model that keeps what it must: int8, 4-bit, pruned, distilled.
+    Compress(Box<crate::commands::compress::CompressArgs>),
     /// Store a model's weights in few bits.
     Quantize(crate::commands::quantize::QuantizeArgs),
     /// Fetch a checkpoint from the hub, or from an archive, into the cache.

@@ -185,3 +185,47 @@ mod tests {
         assert!(super::parse_warmup("-0.5").is_err() && super::parse_warmup("nan").is_err());
     }
 }
+
+/// A size in bytes: `12MB`, `1.5GB`, `500kB`, `12MiB` or a plain number.
+pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, f64); 8] = [
+        ("kib", 1024.0),
+        ("mib", 1_048_576.0),
+        ("gib", 1_073_741_824.0),
+        ("kb", 1e3),
+        ("mb", 1e6),
+        ("gb", 1e9),
+        ("b", 1.0),
+        ("", 1.0),
+    ];
+    let lower = text.trim().to_ascii_lowercase();
+    let (number, unit) = UNITS
+        .iter()
+        .find_map(|(name, unit)| Some((lower.strip_suffix(name)?.trim(), unit)))
+        .unwrap_or((lower.as_str(), &1.0));
+    let bytes = number.parse::<f64>().ok().map(|x| x * unit).filter(|x| (1.0..=1e15).contains(x));
+    bytes
+        .map(|x| x as u64)
+        .ok_or_else(|| "a size is a number of bytes, or one with kB, MB or GB, such as 12MB".to_owned())
+}
+
+#[cfg(test)]
+mod size_tests {
+    use super::parse_size;
+
+    #[test]
+    fn sizes() {
+        for (text, bytes) in [
+            ("12MB", Some(12_000_000)),
+            ("1.5 kB", Some(1_500)),
+            ("7", Some(7)),
+            ("2MiB", Some(2_097_152)),
+            ("3b", Some(3)),
+        ] {
+            assert_eq!(parse_size(text).ok(), bytes, "{text}");
+        }
+        for text in ["", "MB", "-1MB", "0", "nan", "1e30", "12 XB", "inf"] {
+            assert!(parse_size(text).is_err(), "{text}");
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 mod bench_step;
+pub(crate) mod compress;
 pub(crate) mod data;
 pub(crate) mod distill;
 pub(crate) mod eval;

@@ -1,0 +1,212 @@
+//! The rungs, from the largest to the smallest, and how each is made.
+
+use std::path::PathBuf;
+
+use filbert_compress::vocabulary;
+use filbert_model::quantized::Importance;
+use filbert_model::{Pooling, Scheme};
+use filbert_train::{Teaching, Warmup};
+
+use super::Compression;
+use super::data::Data;
+use super::work::Work;
+use crate::quantize::{Plan, save};
+use crate::{Classifier, Distillation, Error, Options, Student, Trainer, Watch, tokens};
+
+/// How an artifact is made of the original.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// Its name.
+    pub name: String,
+    /// Only words that the rows use.
+    pruned: bool,
+    /// So many of the layers, taught by all of them.
+    layers: Option<usize>,
+    /// How its matrices are stored.
+    scheme: Scheme,
+    /// Trained for few bits, with the original as its teacher.
+    tuned: bool,
+}
+
+/// An artifact on disk.
+#[derive(Debug)]
+pub(super) struct Made {
+    pub(super) folder: PathBuf,
+    pub(super) how: String,
+}
+
+/// Makes artifacts one after the other.
+pub(super) struct Maker<'a> {
+    told: &'a Compression,
+    original: &'a Classifier,
+    data: &'a Data,
+    work: &'a Work,
+    /// The original with a pruned vocabulary, once it was made.
+    pruned: Option<Classifier>,
+    notes: Vec<String>,
+    count: usize,
+}
+
+impl<'a> Maker<'a> {
+    pub(super) fn new(
+        told: &'a Compression,
+        original: &'a Classifier,
+        data: &'a Data,
+        work: &'a Work,
+    ) -> Self {
+        Self { told, original, data, work, pruned: None, notes: Vec::new(), count: 0 }
+    }
+
+    pub(super) fn into_notes(self) -> Vec<String> {
+        self.notes
+    }
+
+    /// The rungs below the original.
+    pub(super) fn steps(&self) -> Vec<Step> {
+        let four = self.told.four_bit;
+        let layers = self.original.network.encoder().layers();
+        let step = |name: &str, pruned, scheme| Step {
+            name: name.to_owned(),
+            pruned,
+            layers: None,
+            scheme,
+            tuned: false,
+        };
+        let mut steps = vec![
+            step("int8", false, Scheme::Int8),
+            step("int8, pruned vocabulary", true, Scheme::Int8),
+            step("4-bit", false, four),
+            step("4-bit, pruned vocabulary", true, four),
+        ];
+        if self.told.train.is_none() || self.told.train_nothing {
+            return steps;
+        }
+        steps.insert(3, Step { tuned: true, ..step("4-bit, fine-tuned", false, four) });
+        steps.push(Step { tuned: true, ..step("4-bit, pruned vocabulary, fine-tuned", true, four) });
+        let mut fewer: Vec<usize> =
+            [2, 3, 6].into_iter().map(|by| layers.div_ceil(by)).filter(|&n| n < layers).collect();
+        fewer.dedup();
+        for n in fewer {
+            let plural = if n == 1 { "layer" } else { "layers" };
+            let student = |name: &str, scheme| Step {
+                name: format!("{n} {plural}, {name}, pruned vocabulary"),
+                pruned: true,
+                layers: Some(n),
+                scheme,
+                tuned: true,
+            };
+            steps.push(student("int8", Scheme::Int8));
+            steps.push(student("4-bit", four));
+        }
+        steps
+    }
+
+    /// Writes an artifact.
+    pub(super) fn make(&mut self, step: &Step, watch: &mut dyn Watch) -> Result<Made, Error> {
+        self.count += 1;
+        let folder = self.work.join(&format!("rung-{}", self.count));
+        let mut how = Vec::new();
+        if step.pruned {
+            how.push(self.prune(watch)?);
+        }
+        if step.tuned {
+            let base = if step.pruned { self.work.join("pruned") } else { self.told.model.clone() };
+            let trained = self.tune(step, base, watch)?;
+            how.push(match step.layers {
+                Some(_) => "distilled from the original, in few bits".to_owned(),
+                None => "trained in few bits, with the original as teacher".to_owned(),
+            });
+            let classifier = trained.classifier();
+            save(
+                classifier,
+                &classifier.plan(step.scheme, step.scheme),
+                &Importance::Largest,
+                (&folder, false),
+            )?;
+        } else {
+            let base = self.pruned.as_ref().filter(|_| step.pruned).unwrap_or(self.original);
+            save(base, &base.plan(step.scheme, step.scheme), &Importance::Equal, (&folder, false))?;
+        }
+        how.insert(0, format!("matrices in {}", step.scheme));
+        Ok(Made { folder, how: how.join("; ") })
+    }
+
+    /// Makes the original with a pruned vocabulary, once; says what it kept.
+    fn prune(&mut self, watch: &mut dyn Watch) -> Result<String, Error> {
+        let original = self.original;
+        if self.pruned.is_none() {
+            let mut counts: Vec<u64> = Vec::new();
+            let mut texts: Vec<&str> = Vec::new();
+            for table in &self.data.known {
+                let all = tokens::tokenize(
+                    table,
+                    &original.tokenizer,
+                    original.lengths(),
+                    "known",
+                    &mut crate::Silent,
+                )?;
+                let found = vocabulary::count(&all.encodings);
+                counts.resize(counts.len().max(found.len()), 0);
+                found.iter().zip(&mut counts).for_each(|(n, sum)| *sum += n);
+                texts.extend(table.texts.iter().map(String::as_str));
+            }
+            let plan = vocabulary::plan(
+                &original.tokenizer,
+                &original.network.config,
+                &counts,
+                vocabulary::Options::default(),
+            )?;
+            let tokenizer = vocabulary::apply(&original.tokenizer, &plan)?;
+            let checked = vocabulary::check(&original.tokenizer, &tokenizer, &plan, &texts)?;
+            let mut network = original.network.clone();
+            vocabulary::prune_network(&mut network, &plan)?;
+            let (before, after) = plan.tokens();
+            let note = format!(
+                "the pruned vocabulary keeps {after} of {before} tokens; of {} known texts {} keep all their tokens, none gains an unknown one",
+                checked.texts, checked.unchanged
+            );
+            watch.note(&note);
+            self.notes.push(note);
+            let pruned = original.with_parts(network, tokenizer);
+            save(&pruned, &Plan::new(), &Importance::Equal, (&self.work.join("pruned"), false))?;
+            self.pruned = Some(pruned);
+        }
+        let rows = |classifier: &Classifier| classifier.network.config.vocab_size;
+        let kept = self.pruned.as_ref().map_or(0, rows);
+        Ok(format!("{kept} of {} tokens", rows(original)))
+    }
+
+    /// Trains a student, or the whole network, for few bits.
+    fn tune(&self, step: &Step, base: PathBuf, watch: &mut dyn Watch) -> Result<crate::Trained, Error> {
+        let told = self.told;
+        let layers = self.original.network.encoder().layers();
+        let (student, alpha) = match step.layers {
+            Some(n) => (Student::Even(n), 0.5),
+            // What is to answer as the original does learns from the original alone.
+            None => (Student::Even(layers), 1.0),
+        };
+        let options = Options {
+            text: told.text.clone(),
+            label: told.label.clone(),
+            epochs: Some(if step.layers.is_some() { 2 * told.epochs } else { told.epochs }),
+            learning_rate: Some(told.learning_rate),
+            warmup: Warmup::Share(0.1),
+            seed: told.seed,
+            precision: told.precision,
+            pooling: Pooling::default(),
+            floor: false,
+            calibrate: true,
+            // fake: Some((step.scheme, step.scheme)),
+            ..Options::default()
+        };
+        let distillation = Distillation {
+            teaching: Teaching { alpha, ..Teaching::default() },
+            unlabelled: told.unlabelled.clone(),
+            control: false,
+            ..Distillation::new(student)
+        };
+        let train = told.train.as_ref().ok_or(Error::Usage("training needs --train"))?;
+        let trainer = Trainer::new(base).train(train).valid(&told.data).options(options).distil(distillation);
+        trainer.fit_watched(watch)
+    }
+}
