@@ -299,6 +299,11 @@ impl Classifier {
         }
     }
 
+    /// Whether it answers by thresholds or limits of its own.
+    pub(crate) fn decides(&self) -> bool {
+        self.settings.thresholds.is_some() || self.settings.unsure.is_some()
+    }
+
     /// How probabilities become answers.
     pub fn decision(&self) -> &Decision {
         &self.decision

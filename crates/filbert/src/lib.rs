@@ -69,6 +69,7 @@ mod rows;
 mod tokens;
 mod trainer;
 mod watch;
+mod work;
 
 pub use classifier::{Classifier, Evaluation, Prediction, Wanted};
 pub use compress::{
@@ -81,12 +82,14 @@ pub use distillation::{
 pub use error::Error;
 pub use filbert_data::{Dedupe, SplitBy, Task};
 pub use filbert_eval::fit::{Target, Unsure};
+pub use filbert_model::quantized::Importance;
 pub use filbert_model::{Freeze, Lora, Pooling, ProblemType, Scheme, Windows};
 pub use filbert_train::{EpochReport, Every, STATES_MEMORY, Select, StepReport, Teaching};
 pub use floor::FloorMetrics;
 pub use measure::Measure;
 pub use metrics::{Metrics, PerEpoch, RowCounts, SeedMetrics, Timing};
 pub use precision::Precision;
+pub use quantize::{Quantization, Quantized};
 pub use trainer::{Checkpointing, ClassWeights, Options, Trained, Trainer, Warmup};
 pub use watch::{Silent, Watch};
 

@@ -315,7 +315,7 @@ impl Network {
 
 /// Whether `name` fits `pattern`, in which `*` is any run of characters and `?` any one. Takes time in proportion to the product
 /// of the lengths at most.
-pub(crate) fn matches(pattern: &str, name: &str) -> bool {
+pub fn matches(pattern: &str, name: &str) -> bool {
     let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
     let (mut p, mut n) = (0, 0);
     // Where the last star stands, and up to where the name was given to it.

@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 
 use filbert_compress::vocabulary;
+use filbert_model::Scheme;
 use filbert_model::quantized::Importance;
-use filbert_model::{Pooling, Scheme};
-use filbert_train::{Teaching, Warmup};
+use filbert_train::Teaching;
 
 use super::Compression;
 use super::data::Data;
-use super::work::Work;
 use crate::quantize::{Plan, save};
+use crate::work::Work;
 use crate::{Classifier, Distillation, Error, Options, Student, Trainer, Watch, tokens};
 
 /// How an artifact is made of the original.
@@ -43,6 +43,8 @@ pub(super) struct Maker<'a> {
     work: &'a Work,
     /// The original with a pruned vocabulary, once it was made.
     pruned: Option<Classifier>,
+    /// What was trained last, and of how many layers.
+    tuned: Option<(Option<usize>, Classifier)>,
     notes: Vec<String>,
     count: usize,
 }
@@ -54,7 +56,7 @@ impl<'a> Maker<'a> {
         data: &'a Data,
         work: &'a Work,
     ) -> Self {
-        Self { told, original, data, work, pruned: None, notes: Vec::new(), count: 0 }
+        Self { told, original, data, work, pruned: None, tuned: None, notes: Vec::new(), count: 0 }
     }
 
     pub(super) fn into_notes(self) -> Vec<String> {
@@ -81,22 +83,20 @@ impl<'a> Maker<'a> {
         if self.told.train.is_none() || self.told.train_nothing {
             return steps;
         }
-        steps.insert(3, Step { tuned: true, ..step("4-bit, fine-tuned", false, four) });
         steps.push(Step { tuned: true, ..step("4-bit, pruned vocabulary, fine-tuned", true, four) });
-        let mut fewer: Vec<usize> =
-            [2, 3, 6].into_iter().map(|by| layers.div_ceil(by)).filter(|&n| n < layers).collect();
+        let mut fewer: Vec<usize> = [2, 3, 6].into_iter().map(|by| layers.div_ceil(by)).collect();
         fewer.dedup();
-        for n in fewer {
+        for n in fewer.into_iter().filter(|&n| n < layers) {
             let plural = if n == 1 { "layer" } else { "layers" };
-            let student = |name: &str, scheme| Step {
-                name: format!("{n} {plural}, {name}, pruned vocabulary"),
-                pruned: true,
-                layers: Some(n),
-                scheme,
-                tuned: true,
-            };
-            steps.push(student("int8", Scheme::Int8));
-            steps.push(student("4-bit", four));
+            for (name, scheme) in [("int8", Scheme::Int8), ("4-bit", four)] {
+                steps.push(Step {
+                    name: format!("{n} {plural}, {name}, pruned vocabulary"),
+                    pruned: true,
+                    layers: Some(n),
+                    scheme,
+                    tuned: true,
+                });
+            }
         }
         steps
     }
@@ -109,23 +109,23 @@ impl<'a> Maker<'a> {
         if step.pruned {
             how.push(self.prune(watch)?);
         }
+        let by = |importance: Importance, classifier: &Classifier| {
+            save(classifier, &classifier.plan(step.scheme, step.scheme), &importance, (&folder, false))
+        };
         if step.tuned {
-            let base = if step.pruned { self.work.join("pruned") } else { self.told.model.clone() };
-            let trained = self.tune(step, base, watch)?;
             how.push(match step.layers {
-                Some(_) => "distilled from the original, in few bits".to_owned(),
-                None => "trained in few bits, with the original as teacher".to_owned(),
+                Some(_) => format!("distilled from the original for {}", self.told.four_bit),
+                None => format!("trained for {}, with the original as teacher", self.told.four_bit),
             });
-            let classifier = trained.classifier();
-            save(
-                classifier,
-                &classifier.plan(step.scheme, step.scheme),
-                &Importance::Largest,
-                (&folder, false),
+            self.tune(step, watch)?;
+            let Some((_, trained)) = &self.tuned else { return Err(Error::Usage("nothing was trained")) };
+            // What it was trained for is what it is stored in; eight bits hold all the more.
+            by(
+                if step.scheme == self.told.four_bit { Importance::Largest } else { Importance::Equal },
+                trained,
             )?;
         } else {
-            let base = self.pruned.as_ref().filter(|_| step.pruned).unwrap_or(self.original);
-            save(base, &base.plan(step.scheme, step.scheme), &Importance::Equal, (&folder, false))?;
+            by(Importance::Equal, self.pruned.as_ref().filter(|_| step.pruned).unwrap_or(self.original))?;
         }
         how.insert(0, format!("matrices in {}", step.scheme));
         Ok(Made { folder, how: how.join("; ") })
@@ -176,27 +176,26 @@ impl<'a> Maker<'a> {
         Ok(format!("{kept} of {} tokens", rows(original)))
     }
 
-    /// Trains a student, or the whole network, for few bits.
-    fn tune(&self, step: &Step, base: PathBuf, watch: &mut dyn Watch) -> Result<crate::Trained, Error> {
+    /// Trains a student, or the whole network, for four bits; one that two rungs share once.
+    fn tune(&mut self, step: &Step, watch: &mut dyn Watch) -> Result<(), Error> {
+        if self.tuned.as_ref().is_some_and(|(layers, _)| *layers == step.layers) {
+            return Ok(());
+        }
         let told = self.told;
-        let layers = self.original.network.encoder().layers();
-        let (student, alpha) = match step.layers {
-            Some(n) => (Student::Even(n), 0.5),
+        let (student, alpha, epochs) = match step.layers {
+            Some(n) => (Student::Even(n), 0.5, 2 * told.epochs),
             // What is to answer as the original does learns from the original alone.
-            None => (Student::Even(layers), 1.0),
+            None => (Student::Even(self.original.network.encoder().layers()), 1.0, told.epochs),
         };
         let options = Options {
             text: told.text.clone(),
             label: told.label.clone(),
-            epochs: Some(if step.layers.is_some() { 2 * told.epochs } else { told.epochs }),
+            epochs: Some(epochs),
             learning_rate: Some(told.learning_rate),
-            warmup: Warmup::Share(0.1),
             seed: told.seed,
             precision: told.precision,
-            pooling: Pooling::default(),
             floor: false,
-            calibrate: true,
-            // fake: Some((step.scheme, step.scheme)),
+            // fake: Some((told.four_bit, told.four_bit)),
             ..Options::default()
         };
         let distillation = Distillation {
@@ -206,7 +205,14 @@ impl<'a> Maker<'a> {
             ..Distillation::new(student)
         };
         let train = told.train.as_ref().ok_or(Error::Usage("training needs --train"))?;
+        let base = if step.pruned { self.work.join("pruned") } else { told.model.clone() };
         let trainer = Trainer::new(base).train(train).valid(&told.data).options(options).distil(distillation);
-        trainer.fit_watched(watch)
+        let mut trained = trainer.fit_watched(watch)?.classifier;
+        if self.original.decides() {
+            // Thresholds were chosen for a purpose that only the original's folder knows.
+            trained.set_decision(self.original.decision.clone());
+        }
+        self.tuned = Some((step.layers, trained));
+        Ok(())
     }
 }

@@ -149,7 +149,7 @@ fn gate_change(versus: &Versus) -> Estimate {
 }
 
 /// Answers of rows without labels; none of numbers, which always differ a little.
-fn answers(classifier: &Classifier, texts: &Texts) -> Result<Vec<Vec<usize>>, Error> {
+pub(crate) fn answers(classifier: &Classifier, texts: &Texts) -> Result<Vec<Vec<usize>>, Error> {
     let outputs = classifier.probabilities(texts, &mut |_| ())?;
     let columns = classifier.labels.len().max(1);
     Ok(outputs.chunks_exact(columns).map(|row| classifier.answer(row).labels).collect())
@@ -238,8 +238,8 @@ fn figures(
     Ok((measure, versus, outputs))
 }
 
-fn flips(before: &[Vec<usize>], after: &[Vec<usize>]) -> Option<Flips> {
-    // Numbers have no labels to flip.
+/// Answers that differ; none where there are no labels to flip.
+pub(crate) fn flips(before: &[Vec<usize>], after: &[Vec<usize>]) -> Option<Flips> {
     if before.is_empty() || before.len() != after.len() || before.iter().chain(after).all(Vec::is_empty) {
         return None;
     }

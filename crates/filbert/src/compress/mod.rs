@@ -6,7 +6,6 @@ mod gate;
 mod making;
 mod measure;
 mod page;
-mod work;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -14,12 +13,13 @@ use std::time::Instant;
 use filbert_model::Scheme;
 use serde::{Deserialize, Serialize};
 
+use crate::work::Work;
 use crate::{Classifier, Error, Precision, Watch};
 use data::Data;
 pub use gate::{Bounds, Outcome};
 pub use making::Step;
 pub use measure::{Figures, Flips, Rung, Tested};
-use work::Work;
+pub(crate) use measure::{answers, flips, size};
 
 /// What running an artifact in a process of its own took.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]

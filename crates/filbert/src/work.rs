@@ -8,11 +8,11 @@ use crate::Error;
 const ATTEMPTS: u32 = 1_000;
 
 #[derive(Debug)]
-pub(super) struct Work(PathBuf);
+pub(crate) struct Work(PathBuf);
 
 impl Work {
     /// Makes `.NAME.filbert-work-PROCESS-ATTEMPT` beside `out`.
-    pub(super) fn beside(out: &Path) -> Result<Self, Error> {
+    pub(crate) fn beside(out: &Path) -> Result<Self, Error> {
         let io = |path: &Path, source| {
             Error::Model(filbert_model::Error::Io { file: path.to_path_buf(), action: "create", source })
         };
@@ -33,7 +33,7 @@ impl Work {
         Err(io(&path, error))
     }
 
-    pub(super) fn join(&self, name: &str) -> PathBuf {
+    pub(crate) fn join(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 }
