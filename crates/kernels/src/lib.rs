@@ -49,7 +49,9 @@ pub use isa::Isa;
 pub use linear::{
     Epilogue, LinearGradients, LinearShape, Target, Weight, linear_backward, linear_forward, pack_weight,
 };
-pub use linear_int8::{ExpandedInt8, MAX_INPUTS, PackedInt8, QuantizedRows, linear_int8, quantize_rows};
+pub use linear_int8::{
+    ExpandedInt8, LayerInt8, MAX_INPUTS, PackedInt8, QuantizedRows, linear_int8, linears_int8, quantize_rows,
+};
 pub use loss::{
     LossShape, cross_entropy_backward, cross_entropy_forward, sigmoid_loss, softmax_loss, softmax_rows,
     squared_loss,

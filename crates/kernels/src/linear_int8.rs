@@ -10,7 +10,7 @@ use crate::isa::{Isa, MulAdd, multiversion};
 use crate::linear::{Epilogue, LinearShape};
 use crate::parallel::Pieces;
 use crate::precision::Int8;
-use crate::product::{Finish, Kernel, Left, Packed, Rows8, Rows8Places, pack_rows, product};
+use crate::product::{Finish, Kernel, Left, Packed, Rows8, Rows8Places, pack_rows, products};
 
 /// Rows of activations in int8, each with its own scale, ready for products. Cloning shares them.
 #[derive(Clone)]
@@ -211,8 +211,8 @@ fn dequantize_body<F: MulAdd>(c: &mut [f32], scale: f32, scales: &[f32], offsets
     }
 }
 
-/// y = act(x · wᵀ + b), with x `[rows, inputs]` and y `[rows, outputs]`; nothing is saved for a way back. The product itself has the same bits on every instruction
-/// set, and a row of y whatever the other rows are.
+/// y = act(x · wᵀ + b), with x `[rows, inputs]` and y `[rows, outputs]`; nothing is saved for a way back. The product itself has the
+/// same bits on every instruction set, and a row of y whatever the other rows are.
 ///
 /// # Panics
 /// If a slice has not the size its shape says, or x or w is of another shape.
@@ -225,17 +225,34 @@ pub fn linear_int8(
     (rows, inputs, outputs): LinearShape,
     epilogue: &Epilogue<'_>,
 ) {
-    let &Epilogue { bias, activation, .. } = epilogue;
     assert!(w.shape == (inputs, outputs) && x.0.scales.len() == rows && y.len() == rows * outputs);
-    assert!(bias.is_none_or(|bias| bias.len() == outputs));
-    let finish = Dequantize { rows: &x.0.scales, columns: &w.columns, bias, activation };
-    product(
-        Kernel::Int8(isa, kind),
-        (rows, outputs, inputs),
-        y,
-        Left::Packed(x.0.side()),
-        &w.packed,
-        false,
-        &finish,
-    );
+    linears_int8(isa, kind, x, [(w, epilogue.bias, y)], epilogue.activation);
+}
+
+/// A layer among several: its weight, its bias, and what receives its output, `[rows, outputs]`.
+pub type LayerInt8<'a> = (&'a PackedInt8, Option<&'a [f32]>, &'a mut [f32]);
+
+/// Several layers with the same input, in one pass.
+///
+/// # Panics
+/// If a slice has not the size its shape says, or a weight has not as many inputs as x has columns.
+pub fn linears_int8<const N: usize>(
+    isa: Isa,
+    kind: Int8,
+    x: &QuantizedRows,
+    layers: [LayerInt8<'_>; N],
+    activation: Activation,
+) {
+    let rows = x.0.scales.len();
+    let inputs = layers.first().map_or(0, |layer| layer.0.shape.0);
+    let finishes = layers.each_ref().map(|(w, bias, y)| {
+        let outputs = w.shape.1;
+        assert!(w.shape.0 == inputs && y.len() == rows * outputs);
+        assert!(bias.is_none_or(|bias| bias.len() == outputs));
+        Dequantize { rows: &x.0.scales, columns: &w.columns, bias: *bias, activation }
+    });
+    let mut finishes = finishes.iter();
+    let all = layers
+        .map(|(w, _, y)| (&w.packed, y, finishes.next().unwrap_or_else(|| unreachable!("one for each"))));
+    products(Kernel::Int8(isa, kind), (rows, inputs), Left::Packed(x.0.side()), all, false);
 }

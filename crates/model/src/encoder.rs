@@ -230,10 +230,14 @@ impl Layer {
             Queries::All => x.clone(),
             Queries::First => tape.pool(x, &batch.offsets, Pooling::First)?, // [rows, width]
         };
-        let [q, k, v] = self.query_key_value;
-        let q = tape.linear(&asking, q, Activation::Identity)?;
-        let k = tape.linear(x, k, Activation::Identity)?;
-        let v = tape.linear(x, v, Activation::Identity)?;
+        let [q, k, v] = match run.queries {
+            Queries::All => tape.linear_three(x, self.query_key_value)?,
+            Queries::First => {
+                let [q, k, v] = self.query_key_value;
+                let q = tape.linear(&asking, q, Activation::Identity)?;
+                [q, tape.linear(x, k, Activation::Identity)?, tape.linear(x, v, Activation::Identity)?]
+            }
+        };
         let context =
             tape.attention([&q, &k, &v], &batch.offsets, (run.heads, run.queries), run.p_attention)?;
         if let Some(tapped) = relations {

@@ -2,13 +2,42 @@
 //! stays in a core's cache; else they are made of their operations, with the same result.
 
 use filbert_kernels::{
-    Activation, FUSED_ROWS, FeedForward, LinearNorm, NormShape, feed_forward_norm_int8, linear_norm_int8,
+    Activation, FUSED_ROWS, FeedForward, LayerInt8, LinearNorm, NormShape, feed_forward_norm_int8,
+    linear_norm_int8, linears_int8,
 };
 
 use crate::params::Int8Weight;
 use crate::{Error, Linear, Norm, Tape, Var};
 
 impl Tape<'_> {
+    /// Three layers with the same input: queries, keys and values.
+    ///
+    /// # Errors
+    /// If x has not as many columns as a weight has inputs.
+    pub fn linear_three(&mut self, x: &Var, layers: [Linear; 3]) -> Result<[Var; 3], Error> {
+        let packed = layers.map(|layer| self.fused_weight(layer, x.value.cols()));
+        let (false, [Some(q), Some(k), Some(v)]) = (self.records(&[x], &[]), &packed) else {
+            let [q, k, v] = layers;
+            return Ok([
+                self.linear(x, q, Activation::Identity)?,
+                self.linear(x, k, Activation::Identity)?,
+                self.linear(x, v, Activation::Identity)?,
+            ]);
+        };
+        let (context, params) = (self.context, self.params);
+        let quantized = {
+            let _timer = self.time("quantize");
+            x.quantized(context.isa())
+        };
+        let _timer = self.time("linear, int8");
+        let room = |weight: &Int8Weight| context.scratch(x.value.rows(), weight.outputs());
+        let [mut a, mut b, mut c] = [room(q), room(k), room(v)];
+        let [bias_q, bias_k, bias_v] = layers.map(|layer| layer.bias.map(|bias| params.value(bias)));
+        let all: [LayerInt8<'_>; 3] = [(q, bias_q, &mut a), (k, bias_k, &mut b), (v, bias_v, &mut c)];
+        linears_int8(context.isa(), context.int8(), quantized, all, Activation::Identity);
+        Ok([a, b, c].map(Var::constant))
+    }
+
     /// LayerNorm(dropout(x · wᵀ + b) + residual) of every row.
     ///
     /// # Errors

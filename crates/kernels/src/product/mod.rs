@@ -115,8 +115,21 @@ pub(crate) fn product(
     accumulate: bool,
     finish: &impl Finish,
 ) {
-    assert_eq!(c.len(), m * n);
-    assert!(b.holds(kernel, n, k, Form::Pair));
+    assert_eq!(n, b.sides);
+    products(kernel, (m, k), a, [(b, c, finish)], accumulate);
+}
+
+/// Several products with the same left side, in one pass.
+///
+/// # Panics
+/// As for [`product`].
+pub(crate) fn products<F: Finish, const N: usize>(
+    kernel: Kernel,
+    (m, k): (usize, usize),
+    a: Left<'_>,
+    all: [(&Packed, &mut [f32], &F); N],
+    accumulate: bool,
+) {
     match a {
         Left::Rows(data, row) => {
             assert!(kernel.format() == Format::F32 && (m == 0 || data.len() >= (m - 1) * row + k));
@@ -126,23 +139,36 @@ pub(crate) fn product(
         }
         Left::Packed(a) => assert!(a.holds(kernel, m, k, Form::Row)),
     }
-    if k == 0 && !accumulate {
-        c.fill(0.0);
-    }
-    let (rows, strips) = blocks(kernel, m, n, k);
-    let (down, across) = (m.div_ceil(rows), n.div_ceil(SIDE).div_ceil(strips));
-    let job = Job { kernel, a, b: b.tiles(), c: Shared::new(c), n, k, accumulate };
-    let small = m * n * k <= SMALL;
-    tasks_unless(small, down * across, |task| {
-        let (row, strip) = (task % down * rows, task / down * strips);
-        let rows = row..(row + rows).min(m);
-        let columns = strip * SIDE..((strip + strips) * SIDE).min(n);
-        // SAFETY: the sides were checked above, and this task alone writes these rows and columns of c.
-        unsafe { job.block(rows.clone(), columns.clone(), 0) };
-        for row in rows {
-            // SAFETY: as above.
-            let part = unsafe { job.c.slice(row * n + columns.start, columns.len()) };
-            finish.row(kernel.isa(), row, columns.start, part);
+    let (mut count, mut work) = (0, 0);
+    let parts = all.map(|(b, c, finish)| {
+        let n = b.sides;
+        assert!(c.len() == m * n && b.holds(kernel, n, k, Form::Pair));
+        if k == 0 && !accumulate {
+            c.fill(0.0);
+        }
+        let (rows, strips) = blocks(kernel, m, n, k);
+        let (down, across) = (m.div_ceil(rows), n.div_ceil(SIDE).div_ceil(strips));
+        (count, work) = (count + down * across, work + m * n * k);
+        let job = Job { kernel, a, b: b.tiles(), c: Shared::new(c), n, k, accumulate };
+        (job, finish, (rows, strips), (down, down * across))
+    });
+    tasks_unless(work <= SMALL, count, |mut task| {
+        for (job, finish, (rows, strips), (down, tasks)) in &parts {
+            if task >= *tasks {
+                task -= tasks;
+                continue;
+            }
+            let (row, strip) = (task % down * rows, task / down * strips);
+            let rows = row..(row + rows).min(m);
+            let columns = strip * SIDE..((strip + strips) * SIDE).min(job.n);
+            // SAFETY: the sides were checked above, and this task alone writes these rows and columns of c.
+            unsafe { job.block(rows.clone(), columns.clone(), 0) };
+            for row in rows {
+                // SAFETY: as above.
+                let part = unsafe { job.c.slice(row * job.n + columns.start, columns.len()) };
+                finish.row(kernel.isa(), row, columns.start, part);
+            }
+            return;
         }
     });
 }
