@@ -182,6 +182,8 @@ fn an_expanded_value_is_near_the_stored_one() {
     }
 }
 
+type Check<'a> = &'a dyn Fn(&QuantError) -> bool;
+
 #[test]
 fn what_does_not_fit_is_refused() {
     let eight = |shape, codes: usize, scales: Vec<f32>| {
@@ -198,7 +200,6 @@ fn what_does_not_fit_is_refused() {
     let length = |e: &QuantError| matches!(e, QuantError::Length { .. });
     let width = |e: &QuantError| matches!(e, QuantError::Width { .. });
     let wide = MAX_INPUTS + 1;
-    type Check<'a> = &'a dyn Fn(&QuantError) -> bool;
     let cases: [(&str, Result<(), QuantError>, Check<'_>); 16] = [
         ("a code too many", eight((2, 3), 7, vec![1.0; 2]), &width),
         ("a row of codes too many", eight((2, 3), 9, vec![1.0; 3]), &length),
