@@ -57,11 +57,11 @@ def read(path, name):
 
 
 if __name__ == "__main__":
-    with open(sys.argv[1], "rb") as file:
-        names = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    for name in sys.argv[2:] or [name for name in names if name != "__metadata__"]:
-        try:
-            values = read(sys.argv[1], name)
-        except KeyError:
-            continue
+    path, *wanted = sys.argv[1:]
+    with open(path, "rb") as file:
+        known = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    for name in wanted or [name for name in known if name != "__metadata__"]:
+        if name not in known:
+            sys.exit(f"{path}: no tensor {name}")
+        values = read(path, name)
         print(name, list(values.shape), f"mean {values.mean():.6g}, largest {np.abs(values).max():.6g}")
