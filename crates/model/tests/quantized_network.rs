@@ -2,7 +2,10 @@
 
 mod quantized_support;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use filbert_engine::{Context, Device, Isa};
+use filbert_model::quantized::{Importance, QUANTIZED_FILE, write};
 use filbert_model::{Batch, Encoding, Network, Scheme};
 use quantized_support::{SCHEMES, full, load, save};
 
@@ -49,6 +52,26 @@ fn a_row_has_the_same_bits_in_any_company() {
             }
         }
     }
+}
+
+/// Any matrix may be in few bits, each by another scheme, the classifier among them.
+#[test]
+fn schemes_may_be_mixed() {
+    let full = full();
+    let (tables, layers) = full.quantizable();
+    let names = tables.into_iter().chain(layers).chain(["classifier.weight".to_owned()]);
+    let plan: BTreeMap<String, Scheme> =
+        names.enumerate().map(|(i, name)| (name, SCHEMES[i % SCHEMES.len()])).collect();
+    let dir = tempfile::tempdir().unwrap();
+    save(dir.path(), Scheme::Int8);
+    write(&dir.path().join(QUANTIZED_FILE), &full.params, &plan, &Importance::Equal).unwrap();
+    let network = load(dir.path()).unwrap();
+    let few = network.params.iter().filter(|(_, p)| p.quantized.is_some());
+    assert_eq!(few.map(|(_, p)| &p.name).collect::<BTreeSet<_>>(), plan.keys().collect());
+    let all = rows(300);
+    let (got, wanted) = (logits(&network, Isa::detect(), &all), logits(&full, Isa::detect(), &all));
+    assert!(distance(&got, &wanted) < 0.7, "{}", distance(&got, &wanted));
+    assert!(bits(&logits(&network, Isa::detect(), &all[5..6])) == bits(&got[15..18]));
 }
 
 #[test]
