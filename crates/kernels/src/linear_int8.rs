@@ -176,8 +176,10 @@ pub(crate) fn release() {
     SPARE.lock().unwrap_or_else(PoisonError::into_inner).clear();
 }
 
-/// Most inputs of an int8 layer: 127 · 255 of them still fit a 32-bit sum.
+/// Most inputs of an int8 layer: the sum of so many products of the largest magnitude, 255 by -128, still fits 32 bits. (A file
+/// may hold -128, which the encoder never writes; the left side's byte for NaN may be any.)
 pub const MAX_INPUTS: usize = 1 << 16;
+const _: () = assert!(MAX_INPUTS as i64 * 255 * 128 <= i32::MAX as i64);
 
 pub(crate) struct Dequantize<'a> {
     /// Of the rows of c.

@@ -83,6 +83,7 @@ impl Network {
         let mut builder = Builder::new(Some(&checkpoint), architecture, config.initializer_range, seed);
         let encoder = Encoder::build(&mut builder, architecture, &config)?;
         let head = Head::build(&mut builder, architecture, &config, pooling, (labels, fresh))?;
+        builder.check_listed()?;
         let (mut params, report) = builder.finish();
         if pooling != Pooling::Pooler {
             for id in head.pooler_params() {

@@ -12,8 +12,10 @@ use std::str::FromStr;
 use filbert_engine::quant::{self, INT4_LEVELS, NF4_BLOCK, NF4_LEVELS, SCALE_BLOCK, half_scales, nf4_scales};
 use filbert_engine::{Bytes, Params, QuantizedMatrix};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, quoted};
+use crate::folder::files::parse_object;
 use crate::safetensors::{Data, Dtype, SafeTensors, Tensor, write_tensors};
 
 pub use encode::{Importance, encode};
@@ -24,6 +26,8 @@ pub const QUANTIZED_FILE: &str = "quantized.safetensors";
 pub const METADATA_KEY: &str = "filbert.quantized";
 /// Sizes that the groups of int4 may have.
 pub const GROUPS: [usize; 3] = [32, 64, 128];
+/// Most columns of a matrix of few bits: as many inputs as a product in int8 may have.
+pub const MAX_COLUMNS: usize = 1 << 16;
 
 /// How a matrix is stored in few bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -90,12 +94,38 @@ impl FromStr for Scheme {
 }
 
 /// What the metadata says about one matrix.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 struct Entry {
     #[serde(flatten)]
     scheme: Scheme,
     /// Rows and columns.
     shape: (usize, usize),
+}
+
+/// The same as it stands there, not checked yet.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stated {
+    scheme: String,
+    group: Option<usize>,
+    shape: (usize, usize),
+}
+
+impl Stated {
+    fn entry(self) -> std::result::Result<Entry, String> {
+        let scheme = match (self.scheme.as_str(), self.group) {
+            ("int8", None) => Scheme::Int8,
+            ("nf4", None) => Scheme::Nf4,
+            ("int4", Some(group)) if GROUPS.contains(&group) => Scheme::Int4 { group },
+            ("int4", Some(group)) => {
+                return Err(format!("int4 in groups of {group}: there are groups of 32, 64 and 128"));
+            }
+            ("int4", None) => return Err("int4 needs a group of 32, 64 or 128".to_owned()),
+            ("int8" | "nf4", Some(_)) => return Err("only int4 has a group".to_owned()),
+            (other, _) => return Err(format!("scheme {} is none of int8, int4 and nf4", quoted(other))),
+        };
+        Ok(Entry { scheme, shape: self.shape })
+    }
 }
 
 /// The matrices of few bits in a file, by name.
@@ -116,17 +146,21 @@ impl Listed {
     /// Reads the list of a file; empty where it has none.
     pub(crate) fn of(file: &SafeTensors) -> Result<Self> {
         let Some(text) = file.metadata().get(METADATA_KEY) else { return Ok(Self::default()) };
-        let bad = |problem| Error::BadQuantized { file: file.path().to_path_buf(), problem };
-        let listed: BTreeMap<String, Entry> = serde_json::from_str(text)
-            .map_err(|error| bad(format!("the metadata {METADATA_KEY} is not understood: {error}")))?;
-        let group = listed.values().find_map(|entry| match entry.scheme {
-            Scheme::Int4 { group } if !GROUPS.contains(&group) => Some(group),
-            _ => None,
-        });
-        match group {
-            Some(group) => Err(bad(format!("int4 in groups of {group}: there are groups of 32, 64 and 128"))),
-            None => Ok(Self(listed)),
+        let stated = |value: Value| -> std::result::Result<Entry, String> {
+            if !value.is_object() {
+                return Err("the entry is not an object".to_owned());
+            }
+            serde_json::from_value::<Stated>(value).map_err(|error| error.to_string())?.entry()
+        };
+        let mut listed = BTreeMap::new();
+        for (name, value) in parse_object(text.as_bytes(), file.path(), "metadata filbert.quantized")? {
+            let entry = stated(value).map_err(|problem| Error::BadQuantized {
+                file: file.path().to_path_buf(),
+                problem: format!("{METADATA_KEY}: {}: {problem}", quoted(&name)),
+            })?;
+            listed.insert(name, entry);
         }
+        Ok(Self(listed))
     }
 
     /// True where there is none.
@@ -146,8 +180,12 @@ impl Listed {
 
     /// The names of the tensors that belong to matrices of few bits.
     pub(crate) fn parts(&self) -> impl Iterator<Item = String> {
-        self.0.keys().flat_map(|name| {
-            [name.clone(), part(name, SCALES), part(name, SCALE_SCALES), part(name, SCALE_OFFSET)]
+        self.0.iter().flat_map(|(name, entry)| {
+            let more: &[&str] = match entry.scheme {
+                Scheme::Int8 | Scheme::Int4 { .. } => &[SCALES],
+                Scheme::Nf4 => &[SCALES, SCALE_SCALES, SCALE_OFFSET],
+            };
+            std::iter::once(name.clone()).chain(more.iter().map(|which| part(name, which)))
         })
     }
 
@@ -161,17 +199,25 @@ impl Listed {
             let (found, expected) = (vec![rows, columns], shape.to_vec());
             return Err(Error::WrongShape { file: path(), name: name.to_owned(), found, expected });
         }
+        if columns > MAX_COLUMNS {
+            return Err(too_wide(file.path(), name, columns));
+        }
         // The shape is that of a config whose sizes were checked.
         let len = rows * columns;
         let bad = |error: quant::QuantError| Error::BadQuantized {
             file: path(),
-            problem: format!("{name}: {error}"),
+            problem: format!("{}: {error}", quoted(name)),
+        };
+        let floats = |which: &str, len: usize| {
+            let name = part(name, which);
+            file.expect(&name, Dtype::F32, &[len])?;
+            file.read_f32(&name)
         };
         let codes = |file: &SafeTensors| file.bytes(name, Dtype::U8, &[len.div_ceil(2)]);
         match entry.scheme {
             Scheme::Int8 => {
                 let values = file.bytes(name, Dtype::I8, shape)?;
-                let scales = file.read_f32_shaped(&part(name, SCALES), &[rows])?;
+                let scales = floats(SCALES, rows)?;
                 QuantizedMatrix::eight_bit(entry.shape, values, scales).map_err(bad)
             }
             Scheme::Int4 { group } => {
@@ -183,10 +229,8 @@ impl Listed {
             Scheme::Nf4 => {
                 let blocks = len.div_ceil(NF4_BLOCK);
                 let scale_codes: Bytes = file.bytes(&part(name, SCALES), Dtype::U8, &[blocks])?;
-                let scale_scales =
-                    file.read_f32_shaped(&part(name, SCALE_SCALES), &[blocks.div_ceil(SCALE_BLOCK)])?;
-                let offset = file.read_f32_shaped(&part(name, SCALE_OFFSET), &[1])?;
-                let offset = offset.first().copied().unwrap_or_default();
+                let scale_scales = floats(SCALE_SCALES, blocks.div_ceil(SCALE_BLOCK))?;
+                let offset = floats(SCALE_OFFSET, 1)?.first().copied().unwrap_or_default();
                 let scales = nf4_scales(&scale_codes, offset, &scale_scales).map_err(bad)?;
                 QuantizedMatrix::four_bit(entry.shape, &NF4_LEVELS, codes(file)?, scales, NF4_BLOCK)
                     .map_err(bad)
@@ -195,11 +239,18 @@ impl Listed {
     }
 }
 
+fn too_wide(file: &Path, name: &str, columns: usize) -> Error {
+    let problem =
+        format!("{}: {columns} columns, more than the {MAX_COLUMNS} of a matrix of few bits", quoted(name));
+    Error::BadQuantized { file: file.to_path_buf(), problem }
+}
+
 /// Writes weights, those that `plan` names in few bits and the others in f32, and returns the file's SHA-256. What is known of
 /// the inputs of a layer weighs the errors of its columns where a scheme has a choice.
 ///
 /// # Errors
-/// Those of [`write_tensors`]; a name in `plan` that is no matrix of the model; weights that are not finite.
+/// Those of [`write_tensors`]; a name in `plan` that is no matrix of the model, or one of more than [`MAX_COLUMNS`] columns;
+/// weights that are not finite.
 pub fn write(
     path: &Path,
     params: &Params,
@@ -215,6 +266,9 @@ pub fn write(
     let mut listed = BTreeMap::new();
     for (_, param) in params.iter() {
         match (plan.get(&param.name), param.shape.as_slice()) {
+            (Some(_), &[_, columns]) if columns > MAX_COLUMNS => {
+                return Err(too_wide(path, &param.name, columns));
+            }
             (Some(&scheme), &[rows, columns]) => {
                 listed.insert(param.name.clone(), Entry { scheme, shape: (rows, columns) });
                 tensors.extend(encode(&param.name, scheme, &param.value, (rows, columns), importance, path)?);

@@ -164,11 +164,8 @@ impl SafeTensors {
         &self.metadata
     }
 
-    /// A tensor's bytes, where they stand in the file, which is mapped for it.
-    ///
-    /// # Errors
-    /// [`Error::TensorMissing`], [`Error::WrongDtype`] and [`Error::WrongShape`] where it is not as expected, I/O errors.
-    pub fn bytes(&self, name: &str, dtype: Dtype, shape: &[usize]) -> Result<Bytes> {
+    /// What the header says about a tensor that must have this type and shape.
+    pub(crate) fn expect(&self, name: &str, dtype: Dtype, shape: &[usize]) -> Result<&TensorInfo> {
         let file = || self.path.clone();
         let info =
             self.info(name).ok_or_else(|| Error::TensorMissing { file: file(), name: name.to_owned() })?;
@@ -180,6 +177,15 @@ impl SafeTensors {
             let (found, expected) = (info.shape.clone(), shape.to_vec());
             return Err(Error::WrongShape { file: file(), name: name.to_owned(), found, expected });
         }
+        Ok(info)
+    }
+
+    /// A tensor's bytes, where they stand in the file, which is mapped for it.
+    ///
+    /// # Errors
+    /// [`Error::TensorMissing`], [`Error::WrongDtype`] and [`Error::WrongShape`] where it is not as expected, I/O errors.
+    pub fn bytes(&self, name: &str, dtype: Dtype, shape: &[usize]) -> Result<Bytes> {
+        let info = self.expect(name, dtype, shape)?;
         let mapped = if let Some(mapped) = self.mapped.get() {
             mapped
         } else {

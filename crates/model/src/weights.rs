@@ -7,7 +7,8 @@ use std::sync::Arc;
 use filbert_engine::{Linear, Norm, Param, ParamId, Params};
 
 use crate::architecture::Architecture;
-use crate::error::Result;
+use crate::error::{Error, Result, quoted};
+use crate::quantized::METADATA_KEY;
 use crate::safetensors::Checkpoint;
 
 /// Below this many rows of an embedding table, whole-table updates are cheaper than bookkeeping by row.
@@ -37,6 +38,8 @@ pub(crate) struct Builder<'a> {
     params: Params,
     report: LoadReport,
     used: BTreeSet<String>,
+    /// The checkpoint's matrices of few bits that the model has.
+    few: BTreeSet<String>,
 }
 
 impl<'a> Builder<'a> {
@@ -55,12 +58,24 @@ impl<'a> Builder<'a> {
             params: Params::default(),
             report: LoadReport::default(),
             used: BTreeSet::new(),
+            few: BTreeSet::new(),
         }
     }
 
     /// With the values that `given` has; what it lacks starts new.
     pub(crate) fn given(given: Given<'a>, facts: &'a Architecture, range: f64) -> Self {
         Self { given: Some(given), ..Self::new(None, facts, range, 0) }
+    }
+
+    /// Refuses a checkpoint that lists a matrix of few bits which the model does not read as one: a name that it has not, or
+    /// that of a bias or a norm.
+    pub(crate) fn check_listed(&self) -> Result<()> {
+        let Some(checkpoint) = self.checkpoint else { return Ok(()) };
+        let stray = checkpoint.schemes().find(|(name, _)| !self.few.contains(*name));
+        stray.map_or(Ok(()), |(name, _)| {
+            let problem = format!("{METADATA_KEY}: {} is no matrix of this model", quoted(name));
+            Err(Error::BadQuantized { file: checkpoint.path().to_path_buf(), problem })
+        })
     }
 
     /// The parameters, and what is to be told about them.
@@ -109,7 +124,9 @@ impl<'a> Builder<'a> {
         let few = match self.checkpoint {
             Some(checkpoint) => {
                 let stored = self.stored_name(name).unwrap_or_else(|| name.to_owned());
-                checkpoint.quantized(&stored, &extents)?
+                let few = checkpoint.quantized(&stored, &extents)?;
+                self.few.extend(few.is_some().then_some(stored));
+                few
             }
             None => None,
         };

@@ -44,11 +44,13 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Opens `model.safetensors`, or the shards that `model.safetensors.index.json` lists, and checks all headers.
+    /// Opens `quantized.safetensors`, or else `model.safetensors`, or else the shards that `model.safetensors.index.json` lists, and
+    /// checks all headers.
     ///
     /// # Errors
     /// [`Error::NoCheckpoint`] where there is neither, [`Error::Pickled`] where there is a pickled checkpoint
-    /// instead or under that name, [`Error::BadIndex`], [`Error::ShardMismatch`], those of [`SafeTensors::open`].
+    /// instead or under that name, [`Error::BadIndex`], [`Error::ShardMismatch`], [`Error::BadQuantized`],
+    /// those of [`SafeTensors::open`].
     pub fn open(folder: &Path) -> Result<Self> {
         for name in [QUANTIZED_FILE, WEIGHTS_FILE] {
             let single = folder.join(name);
@@ -72,7 +74,7 @@ impl Checkpoint {
     /// Opens one file of weights, whatever its name.
     ///
     /// # Errors
-    /// Those of [`SafeTensors::open`].
+    /// Those of [`SafeTensors::open`]; [`Error::BadQuantized`] and those of any JSON where its list of matrices of few bits is wrong.
     pub fn open_file(path: &Path) -> Result<Self> {
         let file = SafeTensors::open(path)?;
         let place = file.names().map(|name| (name.to_owned(), 0)).collect();
