@@ -43,6 +43,12 @@ pub enum Error {
     /// The rows of the word embedding table that are to be kept do not make a table.
     #[error("cannot keep these rows of the word embedding table: {problem}")]
     KeptRows { problem: String },
+    /// A student was to take layers of few bits.
+    #[error(
+        "the teacher's weights are stored in few bits, so that no student can start from its layers: take the model that it was made \
+         from, or give the student a checkpoint or a configuration of its own"
+    )]
+    QuantizedStudent,
     /// Layers that a student cannot take from its teacher.
     #[error(
         "the student's layers {wanted:?} are not some of the teacher's {layers}: pick one or more from 0 to {}, ascending",

@@ -37,8 +37,12 @@ impl Network {
     /// it is trained.
     ///
     /// # Errors
-    /// [`Error::StudentLayers`] where there is no layer, one that this network lacks, or they do not ascend.
+    /// [`Error::StudentLayers`] where there is no layer, one that this network lacks, or they do not ascend;
+    /// [`Error::QuantizedStudent`] where this network's weights are in few bits.
     pub fn of_layers(&self, layers: &[usize]) -> Result<Self> {
+        if self.params.has_quantized() {
+            return Err(Error::QuantizedStudent);
+        }
         let all = self.encoder.layers();
         if layers.is_empty() || layers.windows(2).any(|w| w[0] >= w[1]) || layers.iter().any(|&i| i >= all) {
             return Err(Error::StudentLayers { wanted: layers.to_vec(), layers: all });
@@ -93,6 +97,6 @@ impl Network {
 
     /// The number of weights.
     pub fn parameters(&self) -> usize {
-        self.params.iter().map(|(_, p)| p.value.len()).sum()
+        self.params.iter().map(|(_, p)| p.count()).sum()
     }
 }
