@@ -241,10 +241,10 @@ pub fn attention_forward(
                     let at = head * rows + first + block + i;
                     // What lies behind the last key takes no part; whole vectors do.
                     row[length..].fill(f32::NEG_INFINITY);
-                    let log_sum = softmax(isa, row, shape.scale());
+                    let (max, sum) = softmax(isa, row, shape.scale());
                     if let Some(log_sums) = log_sums {
                         // SAFETY: this task alone writes this head's entries of this sequence.
-                        unsafe { log_sums.slice(at, 1)[0] = log_sum };
+                        unsafe { log_sums.slice(at, 1)[0] = max + sum.ln() };
                     }
                     if !shape.dropout.is_none() {
                         drop_row(isa, row, shape.dropout.row(at));
@@ -346,7 +346,7 @@ pub(crate) unsafe fn store_rows(
 }
 
 multiversion! { fn copy(to: &mut [f32], from: &[f32]) = copy_body; }
-multiversion! { fn softmax(row: &mut [f32], scale: f32) -> f32 = softmax_body; }
+multiversion! { fn softmax(row: &mut [f32], scale: f32) -> (f32, f32) = softmax_body; }
 multiversion! { fn drop_row(row: &mut [f32], dropout: Dropout) = drop_row_body; }
 multiversion! {
     fn score_gradient(
@@ -369,39 +369,45 @@ fn copy_body<F: MulAdd>(to: &mut [f32], from: &[f32]) {
     }
 }
 
-/// Softmax of scale · row in place; returns the log-sum-exp of scale · row.
+/// Combines lanes two by two, the upper half with the lower.
 #[inline(always)]
-fn softmax_body<F: MulAdd>(row: &mut [f32], scale: f32) -> f32 {
+fn across(mut lanes: [f32; LANES], f: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for l in 0..half {
+            lanes[l] = f(lanes[l], lanes[l + half]);
+        }
+        half /= 2;
+    }
+    lanes[0]
+}
+
+/// Softmax of scale · row in place, of whole vectors. Returns the largest scaled score and the sum of the exponentials of the
+/// others' distances from it; the log-sum-exp is the one plus the logarithm of the other.
+#[inline(always)]
+fn softmax_body<F: MulAdd>(row: &mut [f32], scale: f32) -> (f32, f32) {
+    let (row, _) = row.as_chunks_mut::<LANES>();
+    let larger = |a: f32, b: f32| if a > b { a } else { b };
     let mut lanes = [f32::NEG_INFINITY; LANES];
-    let (whole, rest) = row.as_chunks::<LANES>();
-    for part in whole {
+    for part in row.iter() {
         for l in 0..LANES {
-            lanes[l] = if part[l] > lanes[l] { part[l] } else { lanes[l] };
+            lanes[l] = larger(part[l], lanes[l]);
         }
     }
-    for (max, x) in lanes.iter_mut().zip(rest) {
-        *max = if *x > *max { *x } else { *max };
-    }
-    let max = lanes.iter().copied().fold(f32::NEG_INFINITY, f32::max) * scale;
-    for x in row.iter_mut() {
-        *x = crate::math::exp::<F>(F::mul_add(*x, scale, -max));
-    }
+    let max = across(lanes, larger) * scale;
     let mut lanes = [0.0f32; LANES];
-    let (whole, rest) = row.as_chunks::<LANES>();
-    for part in whole {
+    for part in row.iter_mut() {
         for l in 0..LANES {
+            part[l] = crate::math::exp::<F>(F::mul_add(part[l], scale, -max));
             lanes[l] += part[l];
         }
     }
-    for (sum, x) in lanes.iter_mut().zip(rest) {
-        *sum += x;
-    }
-    let sum: f32 = lanes.iter().sum();
+    let sum = across(lanes, |a, b| a + b);
     let inverse = 1.0 / sum;
-    for x in row.iter_mut() {
+    for x in row.as_flattened_mut() {
         *x *= inverse;
     }
-    max + sum.ln()
+    (max, sum)
 }
 
 #[inline(always)]
