@@ -147,7 +147,7 @@ fn a_layer_is_the_plain_one_on_what_comes_back() {
     }
 }
 
-/// dx through a frozen layer, and through one that is trained, is dy · w_fake exactly.
+/// What flows back into the input of a layer, frozen or trained, is dy times the rounded weight, exactly.
 #[test]
 fn the_way_back_to_the_input_reads_the_rounded_weight() {
     let context = Context::default();

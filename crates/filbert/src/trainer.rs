@@ -35,8 +35,9 @@ pub struct Options {
     pub lora: Option<Lora>,
     /// Trains for few bits: the model computes, in training and wherever it is measured, with its embedding tables as they come
     /// back from the first scheme and its linear layers (but the last) as they come back from the second, their inputs in int8.
-    /// The weights that are kept are those before rounding: figures are theirs once they are stored in these schemes, with the
-    /// largest value of each group as its largest code. Of a student, the student and its control.
+    /// The weights that are kept are those before rounding: figures, temperature and thresholds are theirs once they are stored
+    /// in these schemes, with the largest value of each group as its largest code. Of a student, the student and its control;
+    /// never together with adapters.
     pub fake: Option<(Scheme, Scheme)>,
     /// How a row's token vectors become one.
     pub pooling: Pooling,
