@@ -36,6 +36,12 @@ pub enum Error {
         /// The parameter.
         parameter: String,
     },
+    /// An adapter stands beside a weight that is trained for few bits.
+    #[error("{parameter} is trained for few bits and cannot have an adapter: merge the adapter first")]
+    FakeAdapter {
+        /// The parameter.
+        parameter: String,
+    },
     /// A parameter of this name exists already.
     #[error("parameter {0} is defined twice")]
     DuplicateParameter(String),

@@ -120,10 +120,11 @@ impl Optimizer {
 
     /// Pays the decay that `rows` of a table owe and marks them as in use. To be called before a batch reads them.
     pub fn touch(&mut self, params: &mut Params, id: ParamId, rows: &[u32]) {
-        let param = params.get_mut(id);
+        let param = params.get(id);
         if !param.trainable || !param.row_sparse {
             return;
         }
+        let param = params.get_mut(id);
         let (width, state) = (param.width(), &mut self.states[id.0]);
         state.reserve(param.value.len(), Some(width));
         let factor = state.owed as f32;

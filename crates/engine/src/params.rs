@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
+use filbert_kernels::quant::{Scheme, fake_quantize};
 use filbert_kernels::{
     ExpandedInt8, Isa, Packed, PackedInt8, Precision, QuantizedMatrix, Weight, pack_weight,
 };
 
-use crate::Error;
+use crate::{Context, Error, Tensor};
 
 /// The place of a parameter in its [`Params`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,6 +33,11 @@ pub struct Param {
     pub value: Vec<f32>,
     /// The matrix of few bits in place of values. It is never trained.
     pub quantized: Option<Arc<QuantizedMatrix>>,
+    /// The scheme of few bits that the parameter is trained for. A linear layer's weight and an embedding table are then read
+    /// as they come back from it, and the layer's input as it comes back from int8 by row; gradients pass through the rounding
+    /// as if it were not there (the straight-through estimator, Bengio, Léonard and Courville 2013). Without effect on a matrix
+    /// of few bits and on other parameters. Int4 must have a group that the format has.
+    pub fake: Option<Scheme>,
     /// False for a frozen parameter: it gets no gradient and costs no way back.
     pub trainable: bool,
     /// True where weight decay applies.
@@ -52,11 +58,20 @@ impl Param {
     pub fn width(&self) -> usize {
         self.shape.last().copied().unwrap_or(1).max(1)
     }
+
+    /// True where what is read of a row depends on other rows too: it is trained for a scheme whose scales rows share.
+    pub fn rows_share_scales(&self) -> bool {
+        match self.fake {
+            None | Some(Scheme::Int8) => false,
+            Some(Scheme::Int4 { group }) => !self.width().is_multiple_of(group.max(1)),
+            Some(Scheme::Nf4) => true,
+        }
+    }
 }
 
 /// The parameters of a model.
 ///
-/// Beside each weight stands what inference made of it for its products, until the weight is next handed out to be changed.
+/// Beside each weight stands what was made of it for its products, until the weight is next handed out to be changed.
 #[derive(Clone, Debug, Default)]
 pub struct Params {
     list: Vec<Param>,
@@ -65,9 +80,16 @@ pub struct Params {
     quantized: bool,
 }
 
-/// A weight packed for products in f32, in bfloat16 and in int8, where they were asked for.
+/// What was made of a weight, where it was asked for.
 #[derive(Clone, Debug, Default)]
-struct PackedOnce([OnceLock<Packed>; 2], OnceLock<Arc<PackedInt8>>);
+struct PackedOnce {
+    /// Packed for products in f32 and in bfloat16.
+    floats: [OnceLock<Packed>; 2],
+    /// Packed for products in int8.
+    int8: OnceLock<Arc<PackedInt8>>,
+    /// The values that come back from few bits.
+    fake: OnceLock<Arc<Tensor>>,
+}
 
 /// A weight of few bits, packed for products.
 #[derive(Debug)]
@@ -141,17 +163,39 @@ impl Params {
         })
     }
 
-    /// The weight of shape (inputs, outputs), packed for products on this instruction set and in this precision. It is
-    /// packed once, until [`get_mut`](Self::get_mut) or an update hands it out to be changed.
-    pub(crate) fn packed(
-        &self,
-        id: ParamId,
-        isa: Isa,
-        precision: Precision,
-        shape: (usize, usize),
-    ) -> Weight<'_> {
-        let once = &self.packed[id.0].0[usize::from(precision != Precision::F32)];
-        Weight::Packed(once.get_or_init(|| pack_weight(isa, precision, self.value(id), shape)))
+    /// The weight of shape (inputs, outputs), as a product reads it, packed for products of this context. It is packed once,
+    /// until [`get_mut`](Self::get_mut) or an update hands it out to be changed.
+    pub(crate) fn packed(&self, id: ParamId, context: &Context, shape: (usize, usize)) -> Weight<'_> {
+        let (isa, precision) = (context.isa(), context.precision());
+        let pack = |value: &[f32]| pack_weight(isa, precision, value, shape);
+        let once = &self.packed[id.0];
+        let packed = once.floats[usize::from(precision != Precision::F32)].get_or_init(|| {
+            match self.list[id.0].fake.filter(|_| once.fake.get().is_none()) {
+                // The packed weight is all that inference needs.
+                Some(scheme) => pack(&self.rounded(id, scheme, context)),
+                None => pack(self.read(id, context)),
+            }
+        });
+        Weight::Packed(packed)
+    }
+
+    /// The values as a forward pass reads them: those of a parameter that is trained for few bits as they come back from there,
+    /// once until it is next changed.
+    pub(crate) fn read(&self, id: ParamId, context: &Context) -> &[f32] {
+        match self.list[id.0].fake {
+            None => self.value(id),
+            Some(scheme) => {
+                self.packed[id.0].fake.get_or_init(|| Arc::new(self.rounded(id, scheme, context)))
+            }
+        }
+    }
+
+    fn rounded(&self, id: ParamId, scheme: Scheme, context: &Context) -> Tensor {
+        let param = &self.list[id.0];
+        let width = param.width();
+        let mut rounded = context.scratch(param.value.len() / width, width);
+        fake_quantize(context.isa(), scheme, &param.value, width, &mut rounded);
+        rounded
     }
 
     /// The matrix of few bits at `id`, if it is one.
@@ -164,7 +208,7 @@ impl Params {
         if matrix.is_four_bit() {
             return Int8Weight::Expanded(matrix.expand(isa));
         }
-        let once = &self.packed[id.0].1;
+        let once = &self.packed[id.0].int8;
         Int8Weight::Kept(Arc::clone(once.get_or_init(|| Arc::new(matrix.pack(isa)))))
     }
 
@@ -173,7 +217,7 @@ impl Params {
         self.quantized
     }
 
-    /// Frees what inference packed.
+    /// Frees what was made of the weights for products.
     pub fn release_packed(&mut self) {
         self.packed.fill_with(PackedOnce::default);
     }

@@ -5,6 +5,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use filbert_kernels::quant::fake_quantize_rows;
 use filbert_kernels::{Dropout, QuantizedRows, Weight, add_assign, quantize_rows};
 
 use crate::profile::{Phase, Timer};
@@ -40,6 +41,8 @@ pub struct Var {
     pub(crate) node: Option<NodeId>,
     /// The rows in int8, once a layer of few bits asked for them.
     pub(crate) quantized: OnceLock<QuantizedRows>,
+    /// The rows as they come back from int8, once a layer that is trained for few bits asked for them. Copies share them.
+    fake: Arc<OnceLock<Arc<Tensor>>>,
 }
 
 impl Var {
@@ -55,16 +58,26 @@ impl Var {
 
     /// A constant whose rows are known in int8 too.
     pub(crate) fn with_int8(value: Tensor, rows: QuantizedRows) -> Self {
-        Self { value: Arc::new(value), node: None, quantized: OnceLock::from(rows) }
+        Self { quantized: OnceLock::from(rows), ..Self::constant(value) }
     }
 
-    pub(crate) const fn new(value: Arc<Tensor>, node: Option<NodeId>) -> Self {
-        Self { value, node, quantized: OnceLock::new() }
+    pub(crate) fn new(value: Arc<Tensor>, node: Option<NodeId>) -> Self {
+        Self { value, node, quantized: OnceLock::new(), fake: Arc::default() }
     }
 
     /// The rows in int8; they are rounded once for all layers that read them.
     pub(crate) fn quantized(&self, isa: Isa) -> &QuantizedRows {
         self.quantized.get_or_init(|| quantize_rows(isa, &self.value, self.value.cols()))
+    }
+
+    /// The rows as they come back from int8; they are rounded once for all layers that read them.
+    pub(crate) fn fake(&self, context: &Context) -> &Arc<Tensor> {
+        self.fake.get_or_init(|| {
+            let mut rows = context.scratch(self.value.rows(), self.value.cols());
+            rows.copy_from_slice(&self.value);
+            fake_quantize_rows(context.isa(), &mut rows, self.value.cols());
+            Arc::new(rows)
+        })
     }
 }
 
@@ -139,10 +152,15 @@ impl<'a> Tape<'a> {
 
     /// A weight for a product: packed once where it stays as it is, because it is frozen or nothing is trained.
     pub(crate) fn weight(&self, id: ParamId, shape: (usize, usize)) -> Weight<'a> {
-        if self.trains && self.params.trains(id) {
-            return Weight::Plain(self.params.value(id));
+        if self.changes(id) {
+            return Weight::Plain(self.params.read(id, self.context));
         }
-        self.params.packed(id, self.context.isa(), self.context.precision(), shape)
+        self.params.packed(id, self.context, shape)
+    }
+
+    /// True where the parameter will change after this pass.
+    pub(crate) fn changes(&self, id: ParamId) -> bool {
+        self.trains && self.params.trains(id)
     }
 
     /// Times an operation's way in until the result is dropped.

@@ -24,6 +24,7 @@ fn linear(params: &mut Params, name: &str, outputs: usize, inputs: usize) -> Lin
                 shape,
                 value,
                 quantized: None,
+                fake: None,
                 trainable: true,
                 decay: true,
                 row_sparse: false,

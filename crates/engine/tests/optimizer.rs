@@ -22,6 +22,7 @@ fn params(row_sparse: bool) -> Params {
                 shape,
                 value,
                 quantized: None,
+                fake: None,
                 trainable: true,
                 decay,
                 row_sparse,

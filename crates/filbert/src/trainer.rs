@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use filbert_data::{Dedupe, SplitBy, Task};
 use filbert_engine::Decay;
 use filbert_eval::fit::{Target, Unsure};
-use filbert_model::{Freeze, Lora, Pooling, Windows};
+use filbert_model::{Freeze, Lora, Pooling, Scheme, Windows};
 pub use filbert_train::Warmup;
 use filbert_train::{Every, Select, Settings};
 use serde_json::Value;
@@ -33,6 +33,12 @@ pub struct Options {
     pub freeze: Freeze,
     /// Low-rank adapters to train in place of the encoder's weights.
     pub lora: Option<Lora>,
+    /// Trains for few bits: the model computes, in training and wherever it is measured, with its embedding tables as they come
+    /// back from the first scheme and its linear layers (but the last) as they come back from the second, their inputs in int8.
+    /// The weights that are kept are those before rounding: figures, temperature and thresholds are theirs once they are stored
+    /// in these schemes, with the largest value of each group as its largest code. Of a student, the student and its control;
+    /// never together with adapters.
+    pub fake: Option<(Scheme, Scheme)>,
     /// How a row's token vectors become one.
     pub pooling: Pooling,
     /// Passes over the rows: 3, or 10 where the trunk is frozen.
@@ -134,6 +140,7 @@ impl Default for Options {
             slices: Vec::new(),
             freeze: Freeze::None,
             lora: None,
+            fake: None,
             pooling: Pooling::Pooler,
             epochs: None,
             learning_rate: None,
@@ -190,6 +197,18 @@ impl Options {
             }
             if self.freeze != Freeze::None {
                 return Err(Error::Usage("--lora freezes the encoder itself: leave out --freeze"));
+            }
+        }
+        if let Some((embeddings, linears)) = self.fake {
+            let exists = |scheme| !matches!(scheme, Scheme::Int4 { group } if !filbert_model::quantized::GROUPS.contains(&group));
+            if !exists(embeddings) || !exists(linears) {
+                return Err(Error::Usage("the groups of int4 are 32, 64 or 128"));
+            }
+            if self.lora.is_some() {
+                return Err(Error::Usage(
+                    "--lora does not go together with training for few bits: merging the adapters would change what the rounding \
+                     was trained with",
+                ));
             }
         }
         Ok(())

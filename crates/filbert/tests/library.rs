@@ -1,8 +1,8 @@
 //! The library as a Rust user meets it: train, save, load, classify, measure.
 
 use filbert::{
-    Classifier, Distillation, EpochReport, Freeze, Options, Pooling, Precision, StepReport, Student, Trainer,
-    Watch,
+    Classifier, Distillation, EpochReport, Freeze, Lora, Options, Pooling, Precision, Scheme, StepReport,
+    Student, Trainer, Watch,
 };
 
 include!("support/tiny.rs");
@@ -129,11 +129,14 @@ fn students_of_several_sizes_are_made_in_memory() {
     for student in [Student::Even(1), Student::Layers(vec![0, 1])] {
         // What the teacher decides wins over the options.
         let options = Options { max_length: Some(3), pooling: Pooling::Mean, ..options() };
+        let few = matches!(student, Student::Layers(_)).then_some((Scheme::Nf4, Scheme::Int8));
+        let options = Options { fake: few, ..options };
         let mut told = Distillation::new(student);
         told.teaching.hidden = 0.5;
         let trained =
             Trainer::new(&teacher).distil(told).data(&rows, "70/15/15").options(options).fit().unwrap();
         let classifier = trained.classifier();
+        assert!(!classifier.network().has_fake());
         assert_eq!((classifier.max_length(), classifier.pooling()), (23, Pooling::Pooler));
         assert_eq!(&classifier.predict(&["abc cab"]).unwrap()[0].label, "low");
         let beside = trained.metrics().distillation.as_ref().unwrap();
@@ -143,4 +146,37 @@ fn students_of_several_sizes_are_made_in_memory() {
     let error = Trainer::new(dir.path().join("encoder")).distil(Distillation::new(Student::Even(1)));
     let error = error.data(&rows, "80/20").fit().unwrap_err().to_string();
     assert!(error.contains("LABEL_0"), "an encoder's labels are not those of the rows: {error}");
+}
+
+/// What is trained for few bits has the figures of the rounded weights, is handed out without marks, and keeps its answers when it
+/// is stored so.
+#[test]
+fn trained_for_few_bits() {
+    let dir = tempfile::tempdir().unwrap();
+    write_tiny(dir.path());
+    let rows = dir.path().join("rows.csv");
+    let trainer =
+        |options: Options| Trainer::new(dir.path().join("encoder")).data(&rows, "70/15/15").options(options);
+    let fake = Some((Scheme::Int8, Scheme::Nf4));
+    let trained = trainer(Options { fake, ..options() }).fit().unwrap();
+    let plain = trainer(options()).fit().unwrap();
+    let note = |notes: &[String]| notes.iter().any(|note| note.contains("trained for few bits"));
+    assert!(note(&trained.metrics().notes) && !note(&plain.metrics().notes));
+    assert_ne!(trained.metrics().epochs[0].train_loss, plain.metrics().epochs[0].train_loss);
+    let out = dir.path().join("plain");
+    trained.save(&out, false).unwrap();
+    let texts = ["abc cab", "xyz zyx"];
+    let own = trained.classifier().predict(&texts).unwrap();
+    assert_eq!(own, Classifier::load(&out).unwrap().predict(&texts).unwrap(), "no marks are left");
+    let few = dir.path().join("few");
+    trained.classifier().save_quantized((Scheme::Int8, Scheme::Nf4), &few, false).unwrap();
+    let stored = Classifier::load(&few).unwrap().predict(&texts).unwrap();
+    assert_eq!([&stored[0].label, &stored[1].label], [&own[0].label, &own[1].label]);
+
+    let lora = Lora { rank: 2, alpha: 4.0, dropout: 0.0, targets: vec!["query".to_owned()] };
+    let error = trainer(Options { fake, lora: Some(lora), ..options() }).fit().unwrap_err().to_string();
+    assert!(error.contains("--lora does not go together"), "{error}");
+    let wrong = Some((Scheme::Int4 { group: 7 }, Scheme::Nf4));
+    let error = trainer(Options { fake: wrong, ..options() }).fit().unwrap_err().to_string();
+    assert!(error.contains("32, 64 or 128"), "{error}");
 }

@@ -28,6 +28,9 @@ pub enum Error {
     /// A folder of few bits was to be trained.
     #[error("{}: its weights are stored in few bits and cannot be trained: start from the model it was made from", shown(.folder))]
     QuantizedNotTrainable { folder: PathBuf },
+    /// Weights cannot be marked to be trained for few bits.
+    #[error("the weights cannot be trained for few bits: {problem}")]
+    FakeQuantize { problem: String },
     /// More layers were to be frozen than there are.
     #[error("cannot freeze {wanted} layers: the encoder has {layers}")]
     TooManyFrozen { wanted: usize, layers: usize },

@@ -9,6 +9,7 @@ pub mod batch;
 pub mod config;
 pub mod encoder;
 pub mod error;
+mod fake;
 pub mod folder;
 pub mod head;
 pub mod lora;

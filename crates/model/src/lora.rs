@@ -160,6 +160,7 @@ fn adapter(
             shape,
             value,
             quantized: None,
+            fake: None,
             trainable: true,
             decay: true,
             row_sparse: false,

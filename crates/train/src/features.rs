@@ -150,6 +150,9 @@ fn trunk_hash(network: &Network, context: &Context) -> Sha256 {
     let head = [network.head().params(), network.head().pooler_params()].concat();
     for (_, param) in network.params.iter().filter(|(id, _)| !head.contains(id)) {
         hash.update(format!("\n{} {:?}\n", param.name, param.shape));
+        if let Some(scheme) = param.fake {
+            hash.update(format!("{scheme:?}\n"));
+        }
         param.value.chunks(1 << 12).for_each(|part| hash.update(bytes(part)));
     }
     hash

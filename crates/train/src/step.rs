@@ -164,6 +164,11 @@ impl<'a> Trainer<'a> {
             }
         }
 
+        if self.network.params.get(table).rows_share_scales() {
+            // A row is read with scales that others have a part in: none may owe decay.
+            self.optimizer.settle(&mut self.network.params);
+        }
+
         self.gradients.clear();
         let mut value = 0.0;
         for (number, (part, taught)) in (0u64..).zip(parts) {

@@ -254,6 +254,7 @@ fn projection(
             shape,
             value,
             quantized: None,
+            fake: None,
             trainable: true,
             decay,
             row_sparse: false,

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use filbert_kernels::gather_add;
+use filbert_kernels::quant::fake_quantize;
+use filbert_kernels::{add_assign, gather_add};
 
 use super::norm;
 use crate::tape::{Backward, Pass};
@@ -32,7 +33,8 @@ struct Saved {
 }
 
 impl Tape<'_> {
-    /// `LayerNorm(word[ids] + position[positions] + type[types])`, `[tokens, width]`.
+    /// `LayerNorm(word[ids] + position[positions] + type[types])`, `[tokens, width]`. Tables that are trained for few bits are
+    /// read as they come back from there.
     ///
     /// # Errors
     /// If the lists differ in length or an id has no row in its table.
@@ -63,9 +65,21 @@ impl Tape<'_> {
                     wanted: width,
                 });
             }
-            match &param.quantized {
-                Some(matrix) => matrix.gather_add(isa, &mut sum, rows),
-                None => gather_add(isa, &mut sum, &param.value, rows, width),
+            match (&param.quantized, param.fake) {
+                (Some(matrix), _) => matrix.gather_add(isa, &mut sum, rows),
+                // Where the table is about to change and has more rows than are read, only those are rounded.
+                (None, Some(scheme))
+                    if self.changes(*table)
+                        && !param.rows_share_scales()
+                        && rows.len() * width < param.value.len() =>
+                {
+                    let mut read = self.context.zeros(rows.len(), width);
+                    gather_add(isa, &mut read, &param.value, rows, width);
+                    let mut rounded = self.context.scratch(rows.len(), width);
+                    fake_quantize(isa, scheme, &read, width, &mut rounded);
+                    add_assign(isa, &mut sum, &rounded);
+                }
+                (None, _) => gather_add(isa, &mut sum, self.params.read(*table, self.context), rows, width),
             }
         }
         let trained: Vec<ParamId> = parts.iter().flatten().map(|p| p.0).collect();

@@ -46,7 +46,7 @@ pub struct Adapter {
 struct Saved {
     layer: Linear,
     activation: Activation,
-    /// The input, where the weight is trained.
+    /// The input as the product read it, where the weight is trained.
     x: Option<Arc<Tensor>>,
     input: Option<NodeId>,
     /// What the activation's way back needs: its input, or its output for tanh.
@@ -54,11 +54,17 @@ struct Saved {
 }
 
 impl Tape<'_> {
-    /// act(x · wᵀ + b): `[rows, inputs]` to `[rows, outputs]`.
+    /// act(x · wᵀ + b): `[rows, inputs]` to `[rows, outputs]`. Of a weight that is trained for few bits, see
+    /// [`Param::fake`](crate::Param::fake), x and w are what comes back from there, in training as in evaluation.
     ///
     /// # Errors
-    /// If x has not as many columns as the weight has inputs.
+    /// If x has not as many columns as the weight has inputs, or an adapter stands beside a weight that is trained for few bits:
+    /// merging it would change what the rounding was trained with.
     pub fn linear(&mut self, x: &Var, layer: Linear, activation: Activation) -> Result<Var, Error> {
+        let fake = self.params.get(layer.weight).fake.is_some();
+        if fake && layer.adapter.is_some() {
+            return Err(Error::FakeAdapter { parameter: self.params.get(layer.weight).name.clone() });
+        }
         if let Some(adapter) = layer.adapter {
             return self.adapted(x, Linear { adapter: None, ..layer }, adapter, activation);
         }
@@ -81,10 +87,11 @@ impl Tape<'_> {
         let keeps_input = matches!(activation, Activation::Gelu | Activation::GeluTanh | Activation::Relu);
         let mut y = self.context.scratch(rows, outputs);
         let mut pre = (records && keeps_input).then(|| self.context.scratch(rows, outputs));
+        let x_read = if fake { x.fake(self.context) } else { &x.value };
         linear_forward(
             self.context.isa(),
             self.context.precision(),
-            &x.value,
+            x_read,
             self.weight(layer.weight, (inputs, outputs)),
             &mut y,
             (rows, inputs, outputs),
@@ -93,7 +100,7 @@ impl Tape<'_> {
         if !records {
             return Ok(Var::constant(y));
         }
-        let x_saved = self.params.trains(layer.weight).then(|| Arc::clone(&x.value));
+        let x_saved = self.params.trains(layer.weight).then(|| Arc::clone(x_read));
         let mut saved = Saved { layer, activation, x: x_saved, input: x.node, activated: pre.map(Arc::new) };
         if activation != Activation::Tanh {
             return Ok(self.push(y, saved));
@@ -175,8 +182,7 @@ impl Backward for Saved {
             activation_backward(isa, &mut dy, activated, self.activation);
         }
         let (rows, outputs) = (dy.rows(), dy.cols());
-        let weight = pass.params.get(self.layer.weight);
-        let inputs = weight.width();
+        let inputs = pass.params.get(self.layer.weight).width();
         let bias = self.layer.bias.filter(|&b| pass.params.trains(b));
         let mut db = bias.map(|id| pass.gradients.take(id, outputs));
         let mut dw = self.x.as_ref().map(|_| pass.gradients.take(self.layer.weight, outputs * inputs));
@@ -187,7 +193,7 @@ impl Backward for Saved {
             &dy,
             (rows, inputs, outputs),
             LinearGradients {
-                input: dx.as_mut().map(|dx| (target(dx), &weight.value[..])),
+                input: dx.as_mut().map(|dx| (target(dx), pass.params.read(self.layer.weight, pass.context))),
                 weight: dw.as_mut().zip(self.x.as_ref()).map(|(dw, x)| (target(dw), &x[..])),
                 bias: db.as_mut().map(target),
             },

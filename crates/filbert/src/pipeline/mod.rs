@@ -12,7 +12,7 @@ use std::time::Instant;
 use filbert_data::Table;
 use filbert_engine::Context;
 use filbert_eval::operating::FPRS;
-use filbert_model::Network;
+use filbert_model::{Network, Scheme};
 use filbert_train::{Checkpoints, Fitted, Rows, fit, fit_taught};
 
 use serde_json::json;
@@ -128,6 +128,13 @@ pub(crate) fn run(job: &Trainer, watch: &mut dyn Watch) -> Result<Trained, Error
     let (seeds, Some(Seeded { seed, fitted, network, adapter })) = (own.all, own.best) else {
         return Err(Error::Usage("--seeds must be 1 or more"));
     };
+    if let Some((embeddings, linears)) = options.fake {
+        watch.note(&format!(
+            "trained for few bits: all figures are those of weights that come back from {embeddings} (embeddings) and {linears} \
+             (linear layers), inputs in int8; the weights that are kept are not rounded, and answer a little differently until \
+             they are stored so"
+        ));
+    }
     if options.seeds > 1 {
         watch.note(&format!("seed {seed} was kept, the best on validation rows"));
     }
@@ -185,6 +192,7 @@ pub(crate) fn run(job: &Trainer, watch: &mut dyn Watch) -> Result<Trained, Error
     };
     let shown = shown(&setup, options, valid.as_ref(), test.as_ref(), floor.as_ref());
     let page = crate::page::page(&setup, &metrics, shown.as_ref())?;
+    setup.classifier.network.clear_fake();
     Ok(Trained { classifier: setup.classifier, metrics, page, adapter, lora: options.lora.clone() })
 }
 
@@ -248,6 +256,9 @@ fn train(
         Who::Control(teacher) => (Some(teacher), None),
     };
     let mut network = setup.network(job, teacher, seed)?;
+    if let Some(schemes) = options.fake {
+        mark(&mut network, schemes)?;
+    }
     let (context, _) = options.precision.context()?;
     let context = context.with_recompute(options.recompute);
     let checkpoints = options.checkpoints.as_ref().map(|wanted| {
@@ -258,6 +269,10 @@ fn train(
             (identity.as_object_mut(), given.and_then(|given| given.identity.as_object()))
         {
             identity.extend(taught.clone());
+        }
+        if let (Some(identity), Some((embeddings, linears))) = (identity.as_object_mut(), options.fake) {
+            let schemes = json!(format!("{embeddings} {linears}"));
+            identity.insert("the few bits that it is trained for".to_owned(), schemes);
         }
         Checkpoints {
             // A part that has come to no whole checkpoint starts anew.
@@ -281,8 +296,8 @@ fn train(
     };
     let unlabelled = given.and_then(|given| given.unlabelled.as_ref());
     let fitted = fitted.map_err(|error| tell::with_lines(error, &setup.splits.train, unlabelled))?;
-    context.release_memory();
     network.params.release_packed();
+    context.release_memory();
     if fitted.reused_trunk {
         watch.note("the frozen trunk's results are those of an earlier run, from the cache");
     }
@@ -302,6 +317,14 @@ fn train(
     let adapter = (options.keep_adapter && network.has_lora()).then(|| network.clone());
     network.merge_lora();
     Ok((context, Seeded { seed, fitted, network, adapter }))
+}
+
+/// Marks the matrices of a network that may be stored in few bits to be trained for that.
+fn mark(network: &mut Network, (embeddings, linears): (Scheme, Scheme)) -> Result<(), Error> {
+    let (tables, layers) = network.quantizable();
+    let plan = tables.into_iter().map(|name| (name, embeddings));
+    let plan = plan.chain(layers.into_iter().map(|name| (name, linears))).collect();
+    Ok(network.fake_quantize(&plan)?)
 }
 
 /// What one of several seeds made of validation and test rows.

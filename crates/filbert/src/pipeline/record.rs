@@ -55,6 +55,9 @@ pub(super) fn record(
             "lora": options.lora.as_ref().map(|l| json!({
                 "rank": l.rank, "alpha": decimal(l.alpha), "dropout": decimal(l.dropout), "targets": l.targets,
             })),
+            "fake": options.fake.map(|(embeddings, linears)| json!({
+                "embeddings": embeddings.to_string(), "linears": linears.to_string(),
+            })),
             "pooling": options.pooling,
             "class_weights": setup.class_weights(&options.class_weights).ok().flatten(),
             "label_smoothing": decimal(options.label_smoothing),
