@@ -89,7 +89,7 @@ pub use floor::FloorMetrics;
 pub use measure::Measure;
 pub use metrics::{Metrics, PerEpoch, RowCounts, SeedMetrics, Timing};
 pub use precision::Precision;
-pub use quantize::{Quantization, Quantized};
+pub use quantize::{Quantization, Quantized, Tuning};
 pub use trainer::{Checkpointing, ClassWeights, Options, Trained, Trainer, Warmup};
 pub use watch::{Silent, Watch};
 

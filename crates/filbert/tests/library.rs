@@ -169,7 +169,13 @@ fn trained_for_few_bits() {
     let own = trained.classifier().predict(&texts).unwrap();
     assert_eq!(own, Classifier::load(&out).unwrap().predict(&texts).unwrap(), "no marks are left");
     let few = dir.path().join("few");
-    trained.classifier().save_quantized((Scheme::Int8, Scheme::Nf4), &few, false).unwrap();
+    let told = filbert::Quantization {
+        embeddings: Scheme::Int8,
+        linears: Scheme::Nf4,
+        importance: filbert::Importance::Largest,
+        ..filbert::Quantization::default()
+    };
+    trained.classifier().quantize(&told, (&few, false), &mut filbert::Silent).unwrap();
     let stored = Classifier::load(&few).unwrap().predict(&texts).unwrap();
     assert_eq!([&stored[0].label, &stored[1].label], [&own[0].label, &own[1].label]);
 

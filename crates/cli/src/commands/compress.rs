@@ -53,6 +53,10 @@ pub(crate) struct CompressArgs {
     /// The scheme of the 4-bit rungs: int4, int4:GROUP or nf4.
     #[arg(long, default_value = "int4", value_name = "SCHEME")]
     four_bit: Scheme,
+    /// Of the vocabulary, the first tokens that pruning keeps whether rows use them or not: the most frequent where it was trained
+    /// [default: a third].
+    #[arg(long, value_name = "N")]
+    keep_tokens: Option<usize>,
     /// Passes over the rows where a rung is trained again; students take twice as many.
     #[arg(long, default_value_t = 4, value_name = "N")]
     epochs: usize,
@@ -88,6 +92,7 @@ pub(crate) fn run(args: &CompressArgs, common: &Common) -> Result<Outcome> {
         label: args.label.clone(),
         bounds: Bounds { max_bytes: args.max_size, max_drop: args.max_drop, strict: args.strict },
         four_bit: args.four_bit,
+        keep_tokens: args.keep_tokens,
         epochs: args.epochs,
         learning_rate: args.lr,
         seed: args.seed,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use filbert::{Quantization, Quantized, Scheme};
+use filbert::{Quantization, Quantized, Scheme, Tuning};
 use serde_json::json;
 
 use super::load;
@@ -42,6 +42,27 @@ pub(crate) struct QuantizeArgs {
     /// The largest share of answers that may flip: the most sensitive matrices go a step up (4 bits, 8 bits, f32) until it holds.
     #[arg(long, value_name = "SHARE", requires = "calibrate")]
     max_flips: Option<f64>,
+    /// Train for few bits before: the model learns to answer as it did, with rounded weights and inputs.
+    #[arg(long, requires = "train")]
+    qat: bool,
+    /// With --qat: labelled rows to train on.
+    #[arg(long, value_name = "FILE", requires = "qat")]
+    train: Option<PathBuf>,
+    /// With --qat: labelled rows that choose the epoch; cut from --train if left out.
+    #[arg(long, value_name = "FILE", requires = "qat")]
+    valid: Option<PathBuf>,
+    /// With --qat: further texts without labels.
+    #[arg(long, value_name = "FILE", requires = "qat")]
+    unlabelled: Option<PathBuf>,
+    /// With --qat: passes over the rows.
+    #[arg(long, default_value_t = 3, value_name = "N", requires = "qat")]
+    epochs: usize,
+    /// With --qat: the highest learning rate.
+    #[arg(long, default_value_t = 5e-5, value_name = "RATE", requires = "qat")]
+    lr: f32,
+    /// With --qat: every random choice follows from it.
+    #[arg(long, default_value_t = 0, value_name = "N", requires = "qat")]
+    seed: u64,
     /// Replace a model folder at --out.
     #[arg(long)]
     force: bool,
@@ -57,6 +78,14 @@ pub(crate) fn run(args: &QuantizeArgs, common: &Common) -> Result<()> {
         texts: args.calibrate.clone(),
         rows: args.calibrate_rows,
         max_flips: args.max_flips,
+        tuning: args.train.as_ref().filter(|_| args.qat).map(|train| Tuning {
+            valid: args.valid.clone(),
+            unlabelled: args.unlabelled.clone(),
+            epochs: args.epochs,
+            learning_rate: args.lr,
+            seed: args.seed,
+            ..Tuning::new(train)
+        }),
         ..Quantization::default()
     };
     let done = classifier.quantize(&told, (&args.out, args.force), &mut progress)?;

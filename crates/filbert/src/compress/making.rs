@@ -5,13 +5,15 @@ use std::path::PathBuf;
 use filbert_compress::vocabulary;
 use filbert_model::Scheme;
 use filbert_model::quantized::Importance;
-use filbert_train::Teaching;
 
 use super::Compression;
 use super::data::Data;
 use crate::quantize::{Plan, save};
 use crate::work::Work;
-use crate::{Classifier, Distillation, Error, Options, Student, Trainer, Watch, tokens};
+use crate::{Classifier, Error, Student, Tuning, Watch, tokens};
+
+/// Of a vocabulary, the share whose tokens are kept whether rows use them or not: one of so many.
+const FREQUENT: usize = 3;
 
 /// How an artifact is made of the original.
 #[derive(Debug, Clone, PartialEq)]
@@ -150,6 +152,10 @@ impl<'a> Maker<'a> {
                 found.iter().zip(&mut counts).for_each(|(n, sum)| *sum += n);
                 texts.extend(table.texts.iter().map(String::as_str));
             }
+            // The first of a vocabulary are the most frequent where it was trained: words that new texts will have.
+            let frequent = self.told.keep_tokens.unwrap_or(original.network.config.vocab_size / FREQUENT);
+            counts.resize(counts.len().max(frequent.min(original.network.config.vocab_size)), 0);
+            counts.iter_mut().take(frequent).for_each(|n| *n = (*n).max(1));
             let plan = vocabulary::plan(
                 &original.tokenizer,
                 &original.network.config,
@@ -187,27 +193,19 @@ impl<'a> Maker<'a> {
             // What is to answer as the original does learns from the original alone.
             None => (Student::Even(self.original.network.encoder().layers()), 1.0, told.epochs),
         };
-        let options = Options {
+        let tuning = Tuning {
+            train: told.train.clone().ok_or(Error::Usage("training needs --train"))?,
+            valid: Some(told.data.clone()),
+            unlabelled: told.unlabelled.clone(),
             text: told.text.clone(),
             label: told.label.clone(),
-            epochs: Some(epochs),
-            learning_rate: Some(told.learning_rate),
+            epochs,
+            learning_rate: told.learning_rate,
             seed: told.seed,
             precision: told.precision,
-            floor: false,
-            // fake: Some((told.four_bit, told.four_bit)),
-            ..Options::default()
         };
-        let distillation = Distillation {
-            teaching: Teaching { alpha, ..Teaching::default() },
-            unlabelled: told.unlabelled.clone(),
-            control: false,
-            ..Distillation::new(student)
-        };
-        let train = told.train.as_ref().ok_or(Error::Usage("training needs --train"))?;
         let base = if step.pruned { self.work.join("pruned") } else { told.model.clone() };
-        let trainer = Trainer::new(base).train(train).valid(&told.data).options(options).distil(distillation);
-        let mut trained = trainer.fit_watched(watch)?.classifier;
+        let mut trained = tuning.run((&base, student), alpha, (told.four_bit, told.four_bit), watch)?;
         if self.original.decides() {
             // Thresholds were chosen for a purpose that only the original's folder knows.
             trained.set_decision(self.original.decision.clone());

@@ -60,6 +60,8 @@ pub struct Compression {
     pub bounds: Bounds,
     /// The four-bit scheme.
     pub four_bit: Scheme,
+    /// Of the vocabulary, the first so many tokens are kept whether rows use them or not; a third where left out.
+    pub keep_tokens: Option<usize>,
     /// Passes over the rows where an artifact is trained again.
     pub epochs: usize,
     /// The learning rate of that.
@@ -86,6 +88,7 @@ impl Compression {
             label: None,
             bounds: Bounds::default(),
             four_bit: Scheme::Int4 { group: 64 },
+            keep_tokens: None,
             epochs: 4,
             learning_rate: 1e-4,
             seed: 0,

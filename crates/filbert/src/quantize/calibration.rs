@@ -6,10 +6,11 @@ use std::path::Path;
 
 use filbert_data::{ReadOptions, Reader, Table};
 use filbert_engine::quant::fake_quantize;
+use filbert_model::quantized::Importance;
 use filbert_model::{ProblemType, Scheme};
 use filbert_train::Texts;
 
-use super::{Plan, Quantization, save};
+use super::{Plan, save};
 use crate::compress::{answers, flips};
 use crate::work::Work;
 use crate::{Classifier, Error, Flips, Silent, Watch, tokens};
@@ -89,7 +90,7 @@ impl Calibration {
     pub(super) fn fall_back(
         &self,
         classifier: &Classifier,
-        told: &Quantization,
+        (limit, importance): (Option<f64>, &Importance),
         (plan, order): (&Plan, &[&str]),
         out: &Path,
         watch: &mut dyn Watch,
@@ -104,12 +105,12 @@ impl Calibration {
             }
             count += 1;
             let folder = work.join(&format!("attempt-{count}"));
-            save(classifier, &plan, &told.importance, (&folder, false))?;
+            save(classifier, &plan, importance, (&folder, false))?;
             let loaded = Classifier::load(&folder)?;
             let flips = flips(&self.answers, &answers(&loaded, &self.texts)?);
             Ok(FellBack { plan, raised: order[..raised].iter().map(|n| (*n).to_owned()).collect(), flips })
         };
-        let fits = |found: &FellBack| match (told.max_flips, found.flips) {
+        let fits = |found: &FellBack| match (limit, found.flips) {
             (Some(limit), Some(flips)) => flips.rate.value <= limit,
             _ => true,
         };

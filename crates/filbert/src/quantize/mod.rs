@@ -1,6 +1,7 @@
 //! A classifier's folder, with its weights as they are or in few bits.
 
 mod calibration;
+mod tuning;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,8 +15,9 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::compress::size;
-use crate::{Classifier, Error, Flips, Watch};
+use crate::{Classifier, Error, Flips, Student, Watch};
 use calibration::Calibration;
+pub use tuning::Tuning;
 
 /// Which matrices are stored in few bits, and how.
 pub(crate) type Plan = BTreeMap<String, Scheme>;
@@ -97,6 +99,8 @@ pub struct Quantization {
     pub max_flips: Option<f64>,
     /// How scales are chosen.
     pub importance: Importance,
+    /// Trains for few bits first, with this classifier as the teacher: of its own answers, not of the labels.
+    pub tuning: Option<Tuning>,
 }
 
 impl Default for Quantization {
@@ -109,6 +113,7 @@ impl Default for Quantization {
             rows: 2_000,
             max_flips: None,
             importance: Importance::Equal,
+            tuning: None,
         }
     }
 }
@@ -159,16 +164,31 @@ impl Classifier {
             }
         }
         let mut done = Quantized::default();
+        let tuned = match &told.tuning {
+            Some(tuning) => {
+                let all = Student::Even(self.network.encoder().layers());
+                let schemes = (told.embeddings, told.linears);
+                let mut tuned = tuning.run((&self.folder, all), 1.0, schemes, watch)?;
+                // It answers as this classifier does, so it decides as this one does.
+                tuned.set_decision(self.decision.clone());
+                Some(tuned)
+            }
+            None => None,
+        };
+        let stored = tuned.as_ref().unwrap_or(self);
+        // What was trained with plain scales is stored with plain scales.
+        let importance = if tuned.is_some() { &Importance::Largest } else { &told.importance };
         if let Some(path) = &told.texts {
             let calibration = Calibration::read(self, path, told.rows, watch)?;
-            done.sensitivity = calibration.sensitivity(self, &plan, watch)?;
+            done.sensitivity = calibration.sensitivity(stored, &plan, watch)?;
             let order: Vec<&str> = done.sensitivity.iter().map(|(name, _)| name.as_str()).collect();
-            let found = calibration.fall_back(self, told, (&plan, &order), out, watch)?;
+            let limit = (told.max_flips, importance);
+            let found = calibration.fall_back(stored, limit, (&plan, &order), out, watch)?;
             (plan, done.raised, done.flips) = (found.plan, found.raised, found.flips);
         } else if told.max_flips.is_some() {
             return Err(Error::Usage("--max-flips needs texts to count them on: --calibrate FILE"));
         }
-        save(self, &plan, &told.importance, (out, force))?;
+        save(stored, &plan, importance, (out, force))?;
         done.schemes = plan.into_iter().map(|(name, scheme)| (name, scheme.to_string())).collect();
         (done.size_bytes, done.original_bytes) = (size(out)?, size(&self.folder)?);
         Ok(done)
