@@ -68,6 +68,7 @@ fn more_columns_than_a_product_may_have_are_refused_both_ways() {
             shape: vec![1, wide],
             value: vec![0.5; wide],
             quantized: None,
+            fake: None,
             trainable: true,
             decay: true,
             row_sparse: false,
