@@ -1,8 +1,8 @@
 //! The library as a Rust user meets it: train, save, load, classify, measure.
 
 use filbert::{
-    Classifier, Distillation, EpochReport, Freeze, Lora, Options, Pooling, Precision, Scheme, StepReport,
-    Student, Trainer, Watch,
+    Checkpointing, Classifier, Distillation, EpochReport, Every, Freeze, Lora, Options, Pooling, Precision,
+    Scheme, StepReport, Student, Trainer, Watch,
 };
 
 include!("support/tiny.rs");
@@ -148,6 +148,18 @@ fn students_of_several_sizes_are_made_in_memory() {
     assert!(error.contains("LABEL_0"), "an encoder's labels are not those of the rows: {error}");
 }
 
+/// Stops after so many updates.
+struct StopAfter(usize);
+
+impl Watch for StopAfter {
+    fn step(&mut self, _: &StepReport) {
+        self.0 -= 1;
+    }
+    fn stop(&mut self) -> bool {
+        self.0 == 0
+    }
+}
+
 /// What is trained for few bits has the figures of the rounded weights, is handed out without marks, and keeps its answers when it
 /// is stored so.
 #[test]
@@ -178,6 +190,22 @@ fn trained_for_few_bits() {
     trained.classifier().quantize(&told, (&few, false), &mut filbert::Silent).unwrap();
     let stored = Classifier::load(&few).unwrap().predict(&texts).unwrap();
     assert_eq!([&stored[0].label, &stored[1].label], [&own[0].label, &own[1].label]);
+
+    // A checkpoint of one is not one of the other, nor of another scheme.
+    let checkpoints = |resume| {
+        let folder = dir.path().join("checkpoints");
+        Some(Checkpointing { folder, every: Every::Steps(1), resume })
+    };
+    let stopped = Options { fake, checkpoints: checkpoints(false), ..options() };
+    trainer(stopped).fit_watched(&mut StopAfter(3)).unwrap_err();
+    for other in [None, Some((Scheme::Int8, Scheme::Int8))] {
+        let other = Options { fake: other, checkpoints: checkpoints(true), ..options() };
+        let error = trainer(other).fit().unwrap_err().to_string();
+        assert!(error.contains("the few bits"), "{error}");
+    }
+    let resumed = trainer(Options { fake, checkpoints: checkpoints(true), ..options() }).fit().unwrap();
+    let losses = |t: &filbert::Trained| t.metrics().epochs.iter().map(|e| e.train_loss).collect::<Vec<_>>();
+    assert_eq!(losses(&resumed), losses(&trained), "it goes on to the same end");
 
     let lora = Lora { rank: 2, alpha: 4.0, dropout: 0.0, targets: vec!["query".to_owned()] };
     let error = trainer(Options { fake, lora: Some(lora), ..options() }).fit().unwrap_err().to_string();

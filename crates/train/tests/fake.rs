@@ -112,7 +112,7 @@ fn a_frozen_trunk_is_rounded_too() {
 fn what_is_stored_answers_as_it_was_trained() {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/tests/golden/tiny");
     let context = Context::default();
-    for (schemes, bound) in SCHEMES.into_iter().zip([1e-4, 0.15, 0.15]) {
+    for (schemes, bound) in SCHEMES.into_iter().zip([1e-4, 0.08, 0.08]) {
         let (mut network, _) = Network::load(&golden, HeadSource::Stored, Pooling::Pooler).unwrap();
         mark(&mut network, schemes);
         run(&mut network, 2, 1, false);
