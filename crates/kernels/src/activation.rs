@@ -76,11 +76,12 @@ fn forward_body<F: MulAdd>(
     if let Some(pre) = pre {
         pre.copy_from_slice(y);
     }
-    apply_body::<F>(y, activation);
+    apply::<F>(y, activation);
 }
 
+/// The activation of each value, in place.
 #[inline(always)]
-fn apply_body<F: MulAdd>(y: &mut [f32], activation: Activation) {
+pub(crate) fn apply<F: MulAdd>(y: &mut [f32], activation: Activation) {
     match activation {
         Activation::Identity => {}
         Activation::Gelu => {

@@ -237,17 +237,13 @@ pub fn attention_forward(
                 let scores = reserve(&mut s.scores, n * lp);
                 let left = Left { data: &q[(first + block) * width + column..], row: width, column: 1 };
                 multiply(isa, (n, lp, d), left, &s.transposed, lp, scores, lp, false);
-                for (i, row) in scores.chunks_exact_mut(lp).enumerate() {
-                    let at = head * rows + first + block + i;
-                    // What lies behind the last key takes no part; whole vectors do.
-                    row[length..].fill(f32::NEG_INFINITY);
-                    let (max, sum) = softmax(isa, row, shape.scale());
-                    if let Some(log_sums) = log_sums {
-                        // SAFETY: this task alone writes this head's entries of this sequence.
-                        unsafe { log_sums.slice(at, 1)[0] = max + sum.ln() };
-                    }
-                    if !shape.dropout.is_none() {
-                        drop_row(isa, row, shape.dropout.row(at));
+                let at = head * rows + first + block;
+                // SAFETY: this task alone writes this head's entries of this sequence.
+                let log_sums = log_sums.map(|log_sums| unsafe { log_sums.slice(at, n) });
+                softmax_rows(isa, scores, (lp, length), shape.scale(), log_sums);
+                if !shape.dropout.is_none() {
+                    for (i, row) in scores.chunks_exact_mut(lp).enumerate() {
+                        drop_row(isa, row, shape.dropout.row(at + i));
                     }
                 }
                 let context = reserve(&mut s.out, n * dp);
@@ -339,14 +335,33 @@ pub(crate) unsafe fn store_rows(
     width: usize,
     d: usize,
 ) {
-    for (i, row) in from.chunks_exact(stride).enumerate() {
-        // SAFETY: promised by the caller.
-        copy(isa, unsafe { to.slice(at + i * width, d) }, &row[..d]);
-    }
+    copy_rows(isa, from, stride, (to, at), (width, d));
 }
 
-multiversion! { fn copy(to: &mut [f32], from: &[f32]) = copy_body; }
-multiversion! { fn softmax(row: &mut [f32], scale: f32) -> (f32, f32) = softmax_body; }
+multiversion! {
+    /// See [`store_rows`], whose caller promises what this needs.
+    fn copy_rows(from: &[f32], stride: usize, to: (Shared, usize), shape: (usize, usize)) = copy_rows_body;
+}
+
+#[inline(always)]
+fn copy_rows_body<F: MulAdd>(
+    from: &[f32],
+    stride: usize,
+    (to, at): (Shared, usize),
+    (width, d): (usize, usize),
+) {
+    for (i, row) in from.chunks_exact(stride).enumerate() {
+        // SAFETY: promised by the caller of `store_rows`.
+        copy(unsafe { to.slice(at + i * width, d) }, &row[..d]);
+    }
+}
+multiversion! {
+    /// Softmax of each row's first `length` scores times `scale`; what lies behind becomes nothing. `log_sums`, where given,
+    /// receives the log-sum-exp of each.
+    fn softmax_rows(
+        scores: &mut [f32], shape: (usize, usize), scale: f32, log_sums: Option<&mut [f32]>,
+    ) = softmax_rows_body;
+}
 multiversion! { fn drop_row(row: &mut [f32], dropout: Dropout) = drop_row_body; }
 multiversion! {
     fn score_gradient(
@@ -358,7 +373,7 @@ const LANES: usize = 16;
 
 /// Rows of a head are short: a call of the system's copy would take longer than they do.
 #[inline(always)]
-fn copy_body<F: MulAdd>(to: &mut [f32], from: &[f32]) {
+fn copy(to: &mut [f32], from: &[f32]) {
     let (whole, rest) = to.as_chunks_mut::<LANES>();
     let (from_whole, from_rest) = from.as_chunks::<LANES>();
     for (to, from) in whole.iter_mut().zip(from_whole) {
@@ -382,10 +397,29 @@ fn across(mut lanes: [f32; LANES], f: impl Fn(f32, f32) -> f32) -> f32 {
     lanes[0]
 }
 
+#[inline(always)]
+fn softmax_rows_body<F: MulAdd>(
+    scores: &mut [f32],
+    (stride, length): (usize, usize),
+    scale: f32,
+    mut log_sums: Option<&mut [f32]>,
+) {
+    for (i, row) in scores.chunks_exact_mut(stride).enumerate() {
+        // What lies behind the last key takes no part; whole vectors do.
+        for x in &mut row[length..] {
+            *x = f32::NEG_INFINITY;
+        }
+        let (max, sum) = softmax::<F>(row, scale);
+        if let Some(log_sums) = &mut log_sums {
+            log_sums[i] = max + sum.ln();
+        }
+    }
+}
+
 /// Softmax of scale · row in place, of whole vectors. Returns the largest scaled score and the sum of the exponentials of the
 /// others' distances from it; the log-sum-exp is the one plus the logarithm of the other.
 #[inline(always)]
-fn softmax_body<F: MulAdd>(row: &mut [f32], scale: f32) -> (f32, f32) {
+fn softmax<F: MulAdd>(row: &mut [f32], scale: f32) -> (f32, f32) {
     let (row, _) = row.as_chunks_mut::<LANES>();
     let larger = |a: f32, b: f32| if a > b { a } else { b };
     let mut lanes = [f32::NEG_INFINITY; LANES];

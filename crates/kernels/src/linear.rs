@@ -1,6 +1,8 @@
 //! The three matrix products of a linear layer, with what belongs to them: bias and activation on the way in, the sum of
 //! the bias's gradient on the way back. All matrices are row-major.
 
+use std::ops::Range;
+
 use crate::activation::{Activation, bias_activation};
 use crate::isa::Isa;
 use crate::parallel::Shared;
@@ -49,15 +51,19 @@ struct BiasActivation<'a> {
     bias: Option<&'a [f32]>,
     activation: Activation,
     pre: Option<Shared>,
-    outputs: usize,
 }
 
 impl Finish for BiasActivation<'_> {
-    fn row(&self, isa: Isa, row: usize, column: usize, c: &mut [f32]) {
-        let bias = self.bias.map(|bias| &bias[column..column + c.len()]);
-        // SAFETY: a product's task alone finishes these rows and columns, and `pre` is as large as the product.
-        let pre = self.pre.map(|pre| unsafe { pre.slice(row * self.outputs + column, c.len()) });
-        bias_activation(isa, c, bias, self.activation, pre);
+    unsafe fn block(&self, isa: Isa, c: Shared, n: usize, rows: Range<usize>, columns: Range<usize>) {
+        let bias = self.bias.map(|bias| &bias[columns.clone()]);
+        for row in rows {
+            // SAFETY: promised by the caller; `pre` is as large as the product.
+            let (c, pre) = unsafe {
+                let at = row * n + columns.start;
+                (c.slice(at, columns.len()), self.pre.map(|pre| pre.slice(at, columns.len())))
+            };
+            bias_activation(isa, c, bias, self.activation, pre);
+        }
     }
 }
 
@@ -104,7 +110,6 @@ pub fn linear_forward(
         bias: epilogue.bias,
         activation: epilogue.activation,
         pre: epilogue.pre.map(Shared::new),
-        outputs,
     };
     product(kernel, (rows, outputs, inputs), y, a, b, false, &finish);
 }

@@ -2,13 +2,13 @@
 //! are integers. An integer x stands for x · scale of its row, an integer w for w · scale of its output.
 
 use std::fmt;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::activation::{Activation, bias_activation};
+use crate::activation::{Activation, apply};
 use crate::isa::{Isa, MulAdd, multiversion};
 use crate::linear::{Epilogue, LinearShape};
-use crate::parallel::Pieces;
+use crate::parallel::{Pieces, Shared};
 use crate::precision::Int8;
 use crate::product::{Finish, Kernel, Left, Packed, Rows8, Rows8Places, pack_rows, products};
 
@@ -190,26 +190,50 @@ pub(crate) struct Dequantize<'a> {
 }
 
 impl Finish for Dequantize<'_> {
-    fn row(&self, isa: Isa, row: usize, column: usize, c: &mut [f32]) {
-        let range = column..column + c.len();
-        dequantize(
-            isa,
-            c,
-            self.rows[row],
-            &self.columns.scales[range.clone()],
-            &self.columns.offsets[range.clone()],
+    unsafe fn block(&self, isa: Isa, c: Shared, n: usize, rows: Range<usize>, columns: Range<usize>) {
+        let of_columns = (
+            &self.columns.scales[columns.clone()],
+            &self.columns.offsets[columns.clone()],
+            self.bias.map(|bias| &bias[columns.clone()]),
         );
-        bias_activation(isa, c, self.bias.map(|bias| &bias[range]), self.activation, None);
+        dequantize(isa, c, (n, columns.start), rows, self.rows, of_columns, self.activation);
     }
 }
 
-multiversion! { fn dequantize(c: &mut [f32], scale: f32, scales: &[f32], offsets: &[i32]) = dequantize_body; }
+/// Of some columns: scales, offsets and bias.
+type OfColumns<'a> = (&'a [f32], &'a [i32], Option<&'a [f32]>);
+
+multiversion! {
+    /// From integers to values, with bias and activation: of the columns from the second of `at` on, in rows of the first of it.
+    /// The caller's task alone uses them, and they exist.
+    fn dequantize(
+        c: Shared, at: (usize, usize), rows: Range<usize>, scales: &[f32], columns: OfColumns<'_>, activation: Activation,
+    ) = dequantize_body;
+}
 
 #[inline(always)]
-fn dequantize_body<F: MulAdd>(c: &mut [f32], scale: f32, scales: &[f32], offsets: &[i32]) {
-    for ((c, column), offset) in c.iter_mut().zip(scales).zip(offsets) {
-        let sum = (c.to_bits() as i32).wrapping_sub(*offset);
-        *c = sum as f32 * (scale * column);
+fn dequantize_body<F: MulAdd>(
+    c: Shared,
+    (n, start): (usize, usize),
+    rows: Range<usize>,
+    row_scales: &[f32],
+    (scales, offsets, bias): OfColumns<'_>,
+    activation: Activation,
+) {
+    for row in rows {
+        // SAFETY: promised by the caller of `dequantize`.
+        let c = unsafe { c.slice(row * n + start, scales.len()) };
+        let scale = row_scales[row];
+        for ((c, column), offset) in c.iter_mut().zip(scales).zip(offsets) {
+            let sum = (c.to_bits() as i32).wrapping_sub(*offset);
+            *c = sum as f32 * (scale * column);
+        }
+        if let Some(bias) = bias {
+            for (c, b) in c.iter_mut().zip(bias) {
+                *c += b;
+            }
+        }
+        apply::<F>(c, activation);
     }
 }
 

@@ -7,6 +7,9 @@ use crate::parallel::{CHUNK_ROWS, Pieces, SMALL, tasks_unless};
 use crate::product::Rows8Places;
 use crate::scratch;
 
+/// Rows of a task on the way in.
+const ROWS: usize = 8;
+
 /// Lanes of a row's sums: they are formed in this many interleaved parts on every instruction set.
 const LANES: usize = 16;
 
@@ -69,19 +72,20 @@ fn norm_rows(
     let width = shape.gamma.len();
     assert!(width > 0 && shape.beta.len() == width && x.len() == y.len() && x.len().is_multiple_of(width));
     assert!(residual.is_none_or(|r| r.len() == x.len()));
-    let piece = CHUNK_ROWS * width;
-    let small = x.len() <= SMALL;
+    // Nothing is summed over rows on the way in, so the pieces may be small.
+    let piece = ROWS * width;
+    let small = x.len() <= 2 * piece;
     if let Some((normal, scale)) = &saved {
         assert!(normal.len() == x.len() && scale.len() * width == x.len());
     }
     let y = Pieces::new(y, piece);
-    let saved = saved.map(|(n, s)| (Pieces::new(n, piece), Pieces::new(s, CHUNK_ROWS)));
+    let saved = saved.map(|(n, s)| (Pieces::new(n, piece), Pieces::new(s, ROWS)));
     tasks_unless(small, y.count(), |i| {
         // SAFETY: each task takes the pieces of its own number, once.
         let (y, saved) = unsafe { (y.get(i), saved.map(|(n, s)| (n.get(i), s.get(i)))) };
         let range = i * piece..i * piece + y.len();
         let residual = residual.map(|r| &r[range.clone()]);
-        forward(isa, &x[range], residual, dropout, i * CHUNK_ROWS, shape, y, saved, int8);
+        forward(isa, &x[range], residual, dropout, i * ROWS, shape, y, saved, int8);
     });
 }
 

@@ -93,13 +93,16 @@ pub(crate) enum Left<'a> {
 
 /// What happens to a part of c once its sums are complete.
 pub(crate) trait Finish: Sync {
-    /// `c` holds columns `column` and up of row `row`.
-    fn row(&self, isa: Isa, row: usize, column: usize, c: &mut [f32]);
+    /// Finishes these rows and columns of c, whose rows have `n` elements.
+    ///
+    /// # Safety
+    /// They must exist, and the caller's task alone uses them meanwhile.
+    unsafe fn block(&self, isa: Isa, c: Shared, n: usize, rows: Range<usize>, columns: Range<usize>);
 }
 
 /// Nothing happens to it.
 impl Finish for () {
-    fn row(&self, _: Isa, _: usize, _: usize, _: &mut [f32]) {}
+    unsafe fn block(&self, _: Isa, _: Shared, _: usize, _: Range<usize>, _: Range<usize>) {}
 }
 
 /// c `[m, n]` = a `[m, k]` · b `[k, n]`, or c += a · b where `accumulate`, then `finish`, row by row. c is row-major.
@@ -162,11 +165,9 @@ pub(crate) fn products<F: Finish, const N: usize>(
             let rows = row..(row + rows).min(m);
             let columns = strip * SIDE..((strip + strips) * SIDE).min(job.n);
             // SAFETY: the sides were checked above, and this task alone writes these rows and columns of c.
-            unsafe { job.block(rows.clone(), columns.clone(), 0) };
-            for row in rows {
-                // SAFETY: as above.
-                let part = unsafe { job.c.slice(row * job.n + columns.start, columns.len()) };
-                finish.row(kernel.isa(), row, columns.start, part);
+            unsafe {
+                job.block(rows.clone(), columns.clone(), 0);
+                finish.block(kernel.isa(), job.c, job.n, rows, columns);
             }
             return;
         }
@@ -199,11 +200,9 @@ pub(crate) fn product_of_rows(
     for column in (0..n).step_by(COLUMNS) {
         let columns = column..(column + COLUMNS).min(n);
         // SAFETY: the sides were checked above, and c is this caller's alone.
-        unsafe { job.block(0..rows, columns.clone(), first / SIDE) };
-        for row in 0..rows {
-            // SAFETY: as above.
-            let part = unsafe { job.c.slice(row * n + columns.start, columns.len()) };
-            finish.row(kernel.isa(), row, columns.start, part);
+        unsafe {
+            job.block(0..rows, columns.clone(), first / SIDE);
+            finish.block(kernel.isa(), job.c, n, 0..rows, columns);
         }
     }
 }
