@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use filbert_kernels::{Int8, Isa, Precision};
 
+use crate::inputs::Inputs;
 use crate::profile::{Phase, Profile, Timer};
 use crate::tensor::{Pool, Tensor};
 
@@ -22,6 +23,7 @@ pub struct Context {
     precision: Precision,
     int8: Int8,
     profile: Option<Profile>,
+    inputs: Option<Inputs>,
     recomputes: bool,
     pool: Arc<Pool>,
 }
@@ -40,6 +42,7 @@ impl Context {
             precision: Precision::F32,
             int8: Int8::detect(),
             profile: None,
+            inputs: None,
             recomputes: false,
             pool: Arc::default(),
         }
@@ -55,6 +58,17 @@ impl Context {
     #[must_use]
     pub fn with_profile(self, profile: Profile) -> Self {
         Self { profile: Some(profile), ..self }
+    }
+
+    /// The same with what linear layers read added to `inputs`.
+    #[must_use]
+    pub fn with_inputs(self, inputs: Inputs) -> Self {
+        Self { inputs: Some(inputs), ..self }
+    }
+
+    /// Where what linear layers read is added, if anywhere.
+    pub(crate) const fn inputs(&self) -> Option<&Inputs> {
+        self.inputs.as_ref()
     }
 
     /// The same with layers computed again on the way back, where that is worth memory.

@@ -10,6 +10,7 @@
 mod context;
 mod error;
 mod gradients;
+mod inputs;
 mod ops;
 mod optimizer;
 mod params;
@@ -25,6 +26,7 @@ pub use filbert_kernels::{
     Activation, Bf16, Bytes, Int8, Isa, Precision, QuantizedMatrix, Queries, RowSums, threads, together,
 };
 pub use gradients::{Gradient, Gradients};
+pub use inputs::Inputs;
 pub use ops::{Adapter, Embedding, Linear, Loss, Norm, Objective, Pooling, Soft, Targets};
 pub use optimizer::{AdamWSettings, Moments, Optimizer};
 pub use params::{Param, ParamId, Params};

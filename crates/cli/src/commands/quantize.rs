@@ -33,7 +33,8 @@ pub(crate) struct QuantizeArgs {
     /// Matrices that stay in f32, by name; * is anything, ? any one character.
     #[arg(long, value_name = "PATTERN,...", value_delimiter = ',')]
     keep: Vec<String>,
-    /// Texts like those that will be classified: shows which matrices are sensitive and how many answers flip.
+    /// Texts like those that will be classified: scales are fitted to what they make of the layers' inputs, sensitive matrices are
+    /// found, flipped answers counted.
     #[arg(long, value_name = "FILE")]
     calibrate: Option<PathBuf>,
     /// Of those, the most that are read.

@@ -83,6 +83,9 @@ impl Tape<'_> {
         if let Some(bias) = bias.filter(|bias| bias.len() != outputs) {
             return Err(Error::Shape { op: "linear", what: "bias", got: bias.len(), wanted: outputs });
         }
+        if let Some(inputs) = self.context.inputs() {
+            inputs.add(layer.weight, &x.value);
+        }
         let records = self.records(&[x], &[layer.weight, layer.bias.unwrap_or(layer.weight)]);
         let keeps_input = matches!(activation, Activation::Gelu | Activation::GeluTanh | Activation::Relu);
         let mut y = self.context.scratch(rows, outputs);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use filbert_data::{ReadOptions, Reader, Table};
+use filbert_engine::Inputs;
 use filbert_engine::quant::fake_quantize;
 use filbert_model::quantized::Importance;
 use filbert_model::{ProblemType, Scheme};
@@ -59,6 +60,16 @@ impl Calibration {
         let outputs = classifier.probabilities(&few, &mut |_| ())?;
         let answers = answers(classifier, &texts)?;
         Ok(Self { texts, few, outputs, answers })
+    }
+
+    /// The mean square of what each column of a linear layer's weight is multiplied by, on the texts.
+    pub(super) fn importance(&self, classifier: &Classifier) -> Result<Importance, Error> {
+        let inputs = Inputs::default();
+        let context = classifier.context.clone().with_inputs(inputs.clone());
+        filbert_train::logits(&classifier.network, &context, &self.few, &mut |_| ())?;
+        let params = classifier.network.params.iter();
+        let known = params.filter_map(|(id, param)| Some((param.name.clone(), inputs.mean_squares(id)?)));
+        Ok(Importance::Known(known.collect()))
     }
 
     /// Each matrix of the plan with what it alone changes, the most sensitive first.

@@ -97,7 +97,7 @@ pub struct Quantization {
     /// The largest share of answers that may flip; the matrices that hurt most go one step up until it holds: from four bits to
     /// eight, from eight to f32.
     pub max_flips: Option<f64>,
-    /// How scales are chosen.
+    /// How scales are chosen; with `texts`, the columns that are multiplied by the most weigh the most in `Importance::Equal`'s place.
     pub importance: Importance,
     /// Trains for few bits first, with this classifier as the teacher: of its own answers, not of the labels.
     pub tuning: Option<Tuning>,
@@ -177,18 +177,21 @@ impl Classifier {
         };
         let stored = tuned.as_ref().unwrap_or(self);
         // What was trained with plain scales is stored with plain scales.
-        let importance = if tuned.is_some() { &Importance::Largest } else { &told.importance };
+        let mut importance = if tuned.is_some() { Importance::Largest } else { told.importance.clone() };
         if let Some(path) = &told.texts {
             let calibration = Calibration::read(self, path, told.rows, watch)?;
+            if importance == Importance::Equal {
+                importance = calibration.importance(self)?;
+            }
             done.sensitivity = calibration.sensitivity(stored, &plan, watch)?;
             let order: Vec<&str> = done.sensitivity.iter().map(|(name, _)| name.as_str()).collect();
-            let limit = (told.max_flips, importance);
+            let limit = (told.max_flips, &importance);
             let found = calibration.fall_back(stored, limit, (&plan, &order), out, watch)?;
             (plan, done.raised, done.flips) = (found.plan, found.raised, found.flips);
         } else if told.max_flips.is_some() {
             return Err(Error::Usage("--max-flips needs texts to count them on: --calibrate FILE"));
         }
-        save(stored, &plan, importance, (out, force))?;
+        save(stored, &plan, &importance, (out, force))?;
         done.schemes = plan.into_iter().map(|(name, scheme)| (name, scheme.to_string())).collect();
         (done.size_bytes, done.original_bytes) = (size(out)?, size(&self.folder)?);
         Ok(done)
