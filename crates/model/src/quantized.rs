@@ -174,8 +174,8 @@ impl Listed {
     }
 
     /// Each matrix with its scheme.
-    pub(crate) fn schemes(&self) -> impl Iterator<Item = (&str, Scheme)> {
-        self.0.iter().map(|(name, entry)| (name.as_str(), entry.scheme))
+    pub(crate) fn schemes(&self) -> impl Iterator<Item = (&str, Scheme, (usize, usize))> {
+        self.0.iter().map(|(name, entry)| (name.as_str(), entry.scheme, entry.shape))
     }
 
     /// The names of the tensors that belong to matrices of few bits.

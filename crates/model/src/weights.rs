@@ -71,8 +71,8 @@ impl<'a> Builder<'a> {
     /// that of a bias or a norm.
     pub(crate) fn check_listed(&self) -> Result<()> {
         let Some(checkpoint) = self.checkpoint else { return Ok(()) };
-        let stray = checkpoint.schemes().find(|(name, _)| !self.few.contains(*name));
-        stray.map_or(Ok(()), |(name, _)| {
+        let stray = checkpoint.schemes().find(|(name, ..)| !self.few.contains(*name));
+        stray.map_or(Ok(()), |(name, ..)| {
             let problem = format!("{METADATA_KEY}: {} is no matrix of this model", quoted(name));
             Err(Error::BadQuantized { file: checkpoint.path().to_path_buf(), problem })
         })

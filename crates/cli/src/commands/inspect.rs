@@ -1,5 +1,6 @@
 //! `filbert inspect`: architecture, parameters and bytes per part, labels, thresholds and hashes.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use anyhow::Result;
@@ -112,6 +113,15 @@ impl Model {
     /// What filbert.json says.
     fn settings(&self) -> String {
         let mut rows: Vec<(&str, String)> = Vec::new();
+        let mut schemes: BTreeMap<String, usize> = BTreeMap::new();
+        for (_, scheme, _) in self.checkpoint.schemes() {
+            *schemes.entry(scheme.to_string()).or_default() += 1;
+        }
+        if !schemes.is_empty() {
+            let all: Vec<String> =
+                schemes.iter().map(|(scheme, n)| format!("{n} matrices in {scheme}")).collect();
+            rows.push(("stored", format!("{}; products in int8", all.join(", "))));
+        }
         let dash = || "-".to_owned();
         if let Some(f) = self.folder.filbert() {
             let training = |key: &str| f.training.get(key).map_or_else(dash, |v| shown(&v.to_string(), 600));
@@ -156,6 +166,9 @@ fn parts(checkpoint: &Checkpoint) -> Vec<Part> {
     let mut parts: Vec<Part> = ["embeddings", "layers", "pooler", "classifier", "other"]
         .map(|name| Part { name, tensors: 0, parameters: 0, bytes: 0 })
         .into();
+    let few: BTreeMap<&str, u64> =
+        checkpoint.schemes().map(|(name, _, (rows, columns))| (name, rows as u64 * columns as u64)).collect();
+    let scales: BTreeSet<String> = checkpoint.quantized_parts().collect();
     for name in checkpoint.names() {
         let Some(info) = checkpoint.info(name) else { continue };
         let short = name.strip_prefix(BERT.prefix).unwrap_or(name);
@@ -166,10 +179,15 @@ fn parts(checkpoint: &Checkpoint) -> Vec<Part> {
             Some("classifier") => 3,
             _ => 4,
         };
-        let parameters: u64 = info.shape.iter().map(|&n| n as u64).product();
+        let elements: u64 = info.shape.iter().map(|&n| n as u64).product();
         parts[index].tensors += 1;
-        parts[index].parameters += parameters;
-        parts[index].bytes += parameters * info.dtype.size();
+        parts[index].bytes += elements * info.dtype.size();
+        // Two codes of four bits are one element; the scales of a matrix are no parameters of the model.
+        parts[index].parameters += match few.get(name) {
+            Some(parameters) => *parameters,
+            None if scales.contains(name) => 0,
+            None => elements,
+        };
     }
     parts.retain(|p| p.tensors > 0);
     parts

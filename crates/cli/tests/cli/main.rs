@@ -4,6 +4,7 @@ mod common;
 mod data;
 mod distilling;
 mod refusals;
+mod shrinking;
 mod speed;
 mod survival;
 mod training;

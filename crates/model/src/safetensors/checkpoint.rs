@@ -181,13 +181,13 @@ impl Checkpoint {
         self.quantized.read(self.file_of(name)?, name, shape).map(Some)
     }
 
-    /// The matrices of few bits, each with its scheme.
-    pub fn schemes(&self) -> impl Iterator<Item = (&str, Scheme)> {
+    /// The matrices of few bits, each with its scheme and its rows and columns.
+    pub fn schemes(&self) -> impl Iterator<Item = (&str, Scheme, (usize, usize))> {
         self.quantized.schemes()
     }
 
     /// The names of the tensors that belong to matrices of few bits.
-    pub(crate) fn quantized_parts(&self) -> impl Iterator<Item = String> {
+    pub fn quantized_parts(&self) -> impl Iterator<Item = String> {
         self.quantized.parts()
     }
 
