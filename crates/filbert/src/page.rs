@@ -2,6 +2,7 @@
 
 mod results;
 mod run;
+mod taught;
 
 use std::path::Path;
 
@@ -44,6 +45,7 @@ pub(crate) fn page(setup: &Setup, metrics: &Metrics, shown: Option<&Shown<'_>>) 
         test: metrics.test.as_ref().map(|m| results::results(m, floor(|f| f.test.as_ref()), classifier)),
         valid: metrics.valid.as_ref().map(|m| results::results(m, floor(|f| f.valid.as_ref()), classifier)),
         comparisons: comparisons(metrics),
+        distillation: taught::distillation(metrics, classifier),
         decision: decision(classifier, metrics),
         operating: details.operating.as_ref().map(operating),
         slices: details.slices.iter().flat_map(|s| &s.slices).map(slice).collect(),
@@ -55,7 +57,7 @@ pub(crate) fn page(setup: &Setup, metrics: &Metrics, shown: Option<&Shown<'_>>) 
     };
     let measured = if page.test.is_some() { page.test.as_mut() } else { page.valid.as_mut() };
     if let Some(measured) = measured {
-        results::add_seeds(measured, metrics);
+        results::add_seeds(measured, &metrics.seeds);
     }
     if let Some(shown) = shown {
         plots(&mut page, classifier, shown)?;
@@ -63,17 +65,9 @@ pub(crate) fn page(setup: &Setup, metrics: &Metrics, shown: Option<&Shown<'_>>) 
     Ok(page)
 }
 
-/// The model beside the floor and, of a student, beside the same student without its teacher, and the teacher.
+/// The model beside the floor. A student beside its control and its teacher has a section of its own.
 fn comparisons(metrics: &Metrics) -> Vec<filbert_report::input::Paired> {
-    let taught = metrics.distillation.as_ref();
-    [
-        (results::FLOOR, metrics.details.comparison.as_ref()),
-        ("the same student without the teacher", taught.and_then(|d| d.against_control.as_ref())),
-        ("the teacher", taught.and_then(|d| d.against_teacher.as_ref())),
-    ]
-    .into_iter()
-    .filter_map(|(baseline, versus)| Some(results::paired(baseline, versus?)))
-    .collect()
+    metrics.details.comparison.iter().map(|versus| results::paired(results::FLOOR, versus)).collect()
 }
 
 /// The file of the training rows; one whose name says nothing, with its folder's.

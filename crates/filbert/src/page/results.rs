@@ -2,7 +2,7 @@
 
 use filbert_report::input::{ClassRow, Metric, Paired, Results, Seeds};
 
-use crate::{Classifier, Measure, Metrics, Versus};
+use crate::{Classifier, Measure, SeedMetrics, Versus};
 
 /// A model's results, with the floor's on the same rows.
 pub(super) fn results(model: &Measure, floor: Option<&Measure>, classifier: &Classifier) -> Results {
@@ -61,11 +61,11 @@ const SEEDED: [(&str, &str); 12] = [
 ];
 
 /// Adds what several seeds gave to the figures that have it.
-pub(super) fn add_seeds(results: &mut Results, metrics: &Metrics) {
+pub(super) fn add_seeds(results: &mut Results, seeds: &[SeedMetrics]) {
     for metric in &mut results.metrics {
         let Some((_, key)) = SEEDED.iter().find(|(name, _)| *name == metric.name) else { continue };
-        let value = |s: &crate::SeedMetrics| s.test.as_ref().or(s.valid.as_ref())?.get(*key).copied();
-        let values: Option<Vec<f64>> = metrics.seeds.iter().map(value).collect();
+        let value = |s: &SeedMetrics| s.test.as_ref().or(s.valid.as_ref())?.get(*key).copied();
+        let values: Option<Vec<f64>> = seeds.iter().map(value).collect();
         let Some(values) = values.filter(|values| values.len() > 1) else { continue };
         let n = values.len() as f64;
         let mean = values.iter().sum::<f64>() / n;
