@@ -14,7 +14,7 @@ else
     sh scripts/get_model.sh
     mkdir -p "$RUN"
     "$FILBERT" data --data demo/domains.csv --split 70/15/15 --out "$PARTS" --quiet >/dev/null
-    "$FILBERT" train --model minilm-l6 --train "$PARTS/train.csv" --valid "$PARTS/validation.csv" --test "$PARTS/test.csv" \
+    "$FILBERT" train --model minilm-l6 --train "$PARTS/train.csv" --valid "$PARTS/valid.csv" --test "$PARTS/test.csv" \
         --positive phishing --out "$MODEL"
 fi
 
@@ -29,7 +29,7 @@ if [ -e "$SMALL/filbert.json" ]; then
     echo "the compressed model of an earlier run is in $SMALL"
 else
     echo "the smallest artifact that keeps its accuracy within one point on the validation rows:"
-    "$FILBERT" compress --model "$MODEL" --train "$PARTS/train.csv" --data "$PARTS/validation.csv" --test "$PARTS/test.csv" \
+    "$FILBERT" compress --model "$MODEL" --train "$PARTS/train.csv" --data "$PARTS/valid.csv" --test "$PARTS/test.csv" \
         --max-drop 0.01 --epochs 2 --out "$SMALL" --quiet
 fi
 "$FILBERT" predict --model "$SMALL" login-metamask-wallet.example

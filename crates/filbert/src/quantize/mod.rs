@@ -6,11 +6,11 @@ mod tuning;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use filbert_model::Scheme;
 use filbert_model::config::CONFIG_FILE;
 use filbert_model::folder::SaveFolder;
 use filbert_model::quantized::{Importance, QUANTIZED_FILE, write};
 use filbert_model::safetensors::WEIGHTS_FILE;
+use filbert_model::{Network, Scheme};
 use serde::Serialize;
 use serde_json::json;
 
@@ -94,8 +94,8 @@ pub struct Quantization {
     pub texts: Option<PathBuf>,
     /// Of those, the most that are read.
     pub rows: usize,
-    /// The largest share of answers that may flip; the matrices that hurt most go one step up until it holds: from four bits to
-    /// eight, from eight to f32.
+    /// The largest share of answers that may flip; the matrices that hurt most for their size go one step up until it holds: from four
+    /// bits to eight, from eight to f32.
     pub max_flips: Option<f64>,
     /// How scales are chosen; with `texts`, the columns that are multiplied by the most weigh the most in `Importance::Equal`'s place.
     pub importance: Importance,
@@ -116,6 +116,15 @@ impl Default for Quantization {
             tuning: None,
         }
     }
+}
+
+/// The matrices in the order in which they go a step up: by what each changes for every byte that it would grow by.
+fn by_cost<'a>(sensitivity: &'a [(String, f64)], network: &Network) -> Vec<&'a str> {
+    let size = |name: &str| network.params.id(name).map_or(1, |id| network.params.get(id).count()).max(1);
+    let mut order: Vec<(&str, f64)> =
+        sensitivity.iter().map(|(name, value)| (name.as_str(), value / size(name) as f64)).collect();
+    order.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(b.0)));
+    order.into_iter().map(|(name, _)| name).collect()
 }
 
 /// What quantizing did.
@@ -184,7 +193,7 @@ impl Classifier {
                 importance = calibration.importance(self)?;
             }
             done.sensitivity = calibration.sensitivity(stored, &plan, watch)?;
-            let order: Vec<&str> = done.sensitivity.iter().map(|(name, _)| name.as_str()).collect();
+            let order = by_cost(&done.sensitivity, &stored.network);
             let limit = (told.max_flips, &importance);
             let found = calibration.fall_back(stored, limit, (&plan, &order), out, watch)?;
             (plan, done.raised, done.flips) = (found.plan, found.raised, found.flips);
