@@ -58,7 +58,14 @@ impl<'a> Maker<'a> {
         data: &'a Data,
         work: &'a Work,
     ) -> Self {
-        Self { told, original, data, work, pruned: None, tuned: None, notes: Vec::new(), count: 0 }
+        let mut notes = Vec::new();
+        if told.train.is_some() && told.unlabelled.is_some() {
+            notes.push(
+                "flips are counted on the unlabelled texts, which the rungs that are trained learnt from"
+                    .to_owned(),
+            );
+        }
+        Self { told, original, data, work, pruned: None, tuned: None, notes, count: 0 }
     }
 
     pub(super) fn into_notes(self) -> Vec<String> {
