@@ -157,6 +157,22 @@ fn table(found: &Compressed, out: &Path) -> String {
         }
     }
     let _ = writeln!(text, "\n* kept, + within the bounds\n\n{}", found.ladder().verdict());
+    if let Some((rows, kept, original, change)) = found.tested() {
+        let interval = match (change.low, change.high) {
+            (Some(low), Some(high)) => format!(" [{low:+.4}, {high:+.4}]"),
+            _ => String::new(),
+        };
+        let _ = writeln!(
+            text,
+            "on {rows} test rows, read once: {} {:.4} against the original's {:.4}, {:+.4}{interval}",
+            found.figure, kept.value, original.value, change.value
+        );
+        if change.value < -found.bounds.max_drop {
+            text.push_str(
+                "that is more than --max-drop: the best on some rows is often less so on others; --strict asks for more\n",
+            );
+        }
+    }
     if found.kept.is_some() {
         let _ = writeln!(
             text,

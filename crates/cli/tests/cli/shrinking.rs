@@ -202,6 +202,23 @@ fn the_smallest_within_the_bounds_is_kept_with_its_proof() {
     assert!(page.contains("pruned vocabulary") && page.contains("<svg"), "the page shows the ladder");
     assert!(dir.read("small/metrics.json").contains("\"rungs\""));
     dir.filbert(&["inspect", "small"]).expect(0);
+    let again = [
+        "compress",
+        "--model",
+        "model",
+        "--data",
+        "valid.csv",
+        "--test",
+        "test.csv",
+        "--max-drop",
+        "0.5",
+        "--speed-rows",
+        "0",
+        "--out",
+        "small2",
+    ];
+    let run = dir.filbert(&again).expect(0);
+    assert!(run.stdout.contains("on 50 test rows, read once: accuracy"), "{}", run.stdout);
     let left: Vec<_> = std::fs::read_dir(dir.path(".")).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().contains("filbert-work")), "{left:?}");
 }

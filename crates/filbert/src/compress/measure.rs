@@ -131,7 +131,7 @@ pub(super) struct Base {
 }
 
 /// Accuracy, micro F1 or the mean absolute error.
-fn gate_value(measure: &Measure) -> Estimate {
+pub(super) fn gate_value(measure: &Measure) -> Estimate {
     match measure {
         Measure::Single(report) => report.metrics.accuracy,
         Measure::Multi(report) => report.metrics.micro_f1,
@@ -140,7 +140,7 @@ fn gate_value(measure: &Measure) -> Estimate {
 }
 
 /// The paired difference of that figure, positive where the candidate is better.
-fn gate_change(versus: &Versus) -> Estimate {
+pub(super) fn gate_change(versus: &Versus) -> Estimate {
     match versus {
         Versus::Single(c) => c.accuracy_difference,
         Versus::Multi(c) => c.micro_f1_difference,

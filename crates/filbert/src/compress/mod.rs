@@ -10,6 +10,7 @@ mod page;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use filbert_eval::Estimate;
 use filbert_model::Scheme;
 use serde::{Deserialize, Serialize};
 
@@ -154,6 +155,21 @@ impl Compression {
             seconds: start.elapsed().as_secs_f64(),
             _work: work,
         })
+    }
+}
+
+impl Compressed {
+    /// On the test rows: how many they are, the gate's figure of what was kept and of the original, and the paired difference,
+    /// positive where better.
+    pub fn tested(&self) -> Option<(usize, Estimate, Estimate, Estimate)> {
+        let test = self.test.as_ref()?;
+        let change = measure::gate_change(test.kept.versus.as_ref()?);
+        Some((
+            test.rows,
+            measure::gate_value(&test.kept.measure),
+            measure::gate_value(&test.original),
+            change,
+        ))
     }
 }
 
