@@ -2,28 +2,16 @@
 //! this processor has: with activations quantized before, and with their quantization; beside the rate of the instruction
 //! alone, on registers. `make bench` runs it.
 
+mod common;
+
 use std::hint::black_box;
-use std::time::Instant;
 
 use filbert_kernels::{
     Epilogue, Int8, Isa, PackedInt8, linear_int8, multiply_adds_int8, quantize_rows, threads, together,
 };
 use rayon::prelude::*;
 
-/// Each figure is the best of the runs within this time.
-const SECONDS: f64 = 0.25;
-
-fn best(mut f: impl FnMut()) -> f64 {
-    f();
-    let start = Instant::now();
-    let mut best = f64::INFINITY;
-    while start.elapsed().as_secs_f64() < SECONDS {
-        let one = Instant::now();
-        f();
-        best = best.min(one.elapsed().as_secs_f64());
-    }
-    best
-}
+use common::best;
 
 /// The rate of the instruction on registers, on all threads; 0 where there is none to measure.
 fn peak(kind: Int8) -> f64 {

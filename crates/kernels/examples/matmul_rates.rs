@@ -2,8 +2,9 @@
 //! instruction set and number format of this processor, beside the rate of the multiply-adds alone, on registers: the
 //! processor's limit. `make bench` runs it.
 
+mod common;
+
 use std::hint::black_box;
-use std::time::Instant;
 
 use filbert_kernels::{
     Bf16, Epilogue, Isa, LinearGradients, Precision, Target, Weight, linear_backward, linear_forward,
@@ -11,20 +12,7 @@ use filbert_kernels::{
 };
 use rayon::prelude::*;
 
-/// Each figure is the best of the runs within this time.
-const SECONDS: f64 = 0.25;
-
-fn best(mut f: impl FnMut()) -> f64 {
-    f();
-    let start = Instant::now();
-    let mut best = f64::INFINITY;
-    while start.elapsed().as_secs_f64() < SECONDS {
-        let one = Instant::now();
-        f();
-        best = best.min(one.elapsed().as_secs_f64());
-    }
-    best
-}
+use common::best;
 
 /// The rate of multiply-adds on registers, on all threads.
 fn peak(isa: Isa, precision: Precision) -> f64 {

@@ -94,7 +94,7 @@ impl PackedInt8 {
         out
     }
 
-    const fn empty() -> Self {
+    pub(crate) const fn empty() -> Self {
         let columns = Columns { scales: Vec::new(), offsets: Vec::new() };
         Self { packed: Packed::empty(), columns, shape: (0, 0) }
     }

@@ -121,31 +121,30 @@ impl QuantizedMatrix {
 
     /// Packs it as a linear layer's weight, `[outputs, inputs]`, for many uses.
     pub fn pack(&self, isa: Isa) -> PackedInt8 {
-        match self.form {
-            Form::Eight => {
-                PackedInt8::new(isa, self.values.signed(), &self.scales, (self.columns, self.rows))
-            }
-            Form::Four { .. } => self.expand(isa).clone(),
-        }
+        let mut packed = PackedInt8::empty();
+        self.fill(isa, &mut packed);
+        packed
     }
 
-    /// Packs it as a linear layer's weight, `[outputs, inputs]`, for one use. Levels of four bits become integers times a 127th of
-    /// their row's largest.
+    /// Packs it as a linear layer's weight, `[outputs, inputs]`, for one use.
     pub fn expand(&self, isa: Isa) -> ExpandedInt8 {
-        ExpandedInt8::new(|packed| {
-            let shape = (self.columns, self.rows);
-            match self.form {
-                Form::Eight => packed.fill(isa, shape, |row, to| {
-                    let range = row * self.columns..(row + 1) * self.columns;
-                    to.copy_from_slice(&self.values.signed()[range]);
-                    self.scales[row]
-                }),
-                Form::Four { levels, group } => {
-                    let view = self.four(levels, group);
-                    packed.fill(isa, shape, |row, to| view.expand_row_on(isa, row, self.columns, to));
-                }
+        ExpandedInt8::new(|packed| self.fill(isa, packed))
+    }
+
+    /// Levels of four bits become integers times a 127th of their row's largest.
+    fn fill(&self, isa: Isa, packed: &mut PackedInt8) {
+        let shape = (self.columns, self.rows);
+        match self.form {
+            Form::Eight => packed.fill(isa, shape, |row, to| {
+                let range = row * self.columns..(row + 1) * self.columns;
+                to.copy_from_slice(&self.values.signed()[range]);
+                self.scales[row]
+            }),
+            Form::Four { levels, group } => {
+                let view = self.four(levels, group);
+                packed.fill(isa, shape, |row, to| view.expand_row_on(isa, row, self.columns, to));
             }
-        })
+        }
     }
 }
 

@@ -89,7 +89,7 @@ impl<'a> Maker<'a> {
             step("4-bit", false, four),
             step("4-bit, pruned vocabulary", true, four),
         ];
-        if self.told.train.is_none() || self.told.train_nothing {
+        if self.told.train.is_none() {
             return steps;
         }
         steps.push(Step { tuned: true, ..step("4-bit, pruned vocabulary, fine-tuned", true, four) });

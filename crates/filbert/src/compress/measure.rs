@@ -204,7 +204,7 @@ pub(super) fn rung(
     step: &Step,
     made: &Made,
     base: &Base,
-    (_, data): (&Classifier, &Data),
+    data: &Data,
     probe: &mut Probe<'_>,
 ) -> Result<Rung, Error> {
     let classifier = Classifier::load(&made.folder)?;

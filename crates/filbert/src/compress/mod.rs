@@ -71,8 +71,6 @@ pub struct Compression {
     pub seed: u64,
     /// The number format of training.
     pub precision: Precision,
-    /// Leaves out rungs that need training.
-    pub train_nothing: bool,
 }
 
 impl Compression {
@@ -94,7 +92,6 @@ impl Compression {
             learning_rate: 1e-4,
             seed: 0,
             precision: Precision::Auto,
-            train_nothing: false,
         }
     }
 
@@ -126,7 +123,7 @@ impl Compression {
             let made = maker.make(&step, watch);
             watch.stage(&format!("measuring: {}", step.name));
             let rung = match made {
-                Ok(made) => measure::rung(&step, &made, &base, (&original, &data), probe)?,
+                Ok(made) => measure::rung(&step, &made, &base, &data, probe)?,
                 Err(Error::Train(
                     filbert_train::Error::Stopped | filbert_train::Error::Interrupted { .. },
                 )) => {

@@ -127,17 +127,6 @@ impl Compressed {
         folder.commit_with(&settings)?;
         Ok(())
     }
-
-    /// The report's page of a ladder of which nothing is kept.
-    ///
-    /// # Errors
-    /// If the file cannot be written.
-    pub fn save_report(&self, path: impl AsRef<Path>) -> Result<(), Error> {
-        let path = path.as_ref();
-        std::fs::write(path, filbert_report::render(&self.page())).map_err(|source| {
-            Error::Model(filbert_model::Error::Io { file: path.to_path_buf(), action: "write", source })
-        })
-    }
 }
 
 /// The figures that the report's table has, the gate's first.

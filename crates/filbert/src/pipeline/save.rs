@@ -1,30 +1,18 @@
 //! The folder of a trained classifier.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use filbert_model::config::CONFIG_FILE;
 use filbert_model::folder::SaveFolder;
-use filbert_model::safetensors::{WEIGHTS_FILE, write};
+use filbert_model::quantized::Importance;
 
+use crate::quantize::{Plan, write_files};
 use crate::{Error, Trained};
 
 /// Writes the folder of a trained classifier.
 pub(crate) fn save(trained: &Trained, out: &Path, force: bool) -> Result<(), Error> {
     let classifier = &trained.classifier;
     let folder = SaveFolder::create(out, force)?;
-    let config = classifier.network.config.to_json_for_classifier(classifier.task, &classifier.labels);
-    folder.write(CONFIG_FILE, config.as_bytes())?;
-    let tensors: Vec<(&str, &[usize], &[f32])> = classifier
-        .network
-        .params
-        .iter()
-        .map(|(_, p)| (p.name.as_str(), p.shape.as_slice(), p.value.as_slice()))
-        .collect();
-    write(&folder.file(WEIGHTS_FILE)?, &tensors, &BTreeMap::new())?;
-    for (name, bytes) in classifier.tokenizer.files() {
-        folder.write(name, bytes)?;
-    }
+    write_files(classifier, &Plan::new(), &Importance::Equal, &folder)?;
     folder.write("metrics.json", format!("{:#}\n", trained.metrics.to_json()).as_bytes())?;
     folder.write("report.html", filbert_report::render(&trained.page).as_bytes())?;
     folder.commit_with(&classifier.settings)?;

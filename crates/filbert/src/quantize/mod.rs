@@ -23,7 +23,7 @@ pub use tuning::Tuning;
 pub(crate) type Plan = BTreeMap<String, Scheme>;
 
 /// Writes all of the classifier's folder but `filbert.json`: its matrices in few bits as `plan` says, the rest in f32.
-fn write_files(
+pub(crate) fn write_files(
     classifier: &Classifier,
     plan: &Plan,
     importance: &Importance,
