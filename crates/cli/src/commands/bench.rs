@@ -56,7 +56,7 @@ fn file(args: &BenchArgs, common: &Common) -> Result<()> {
     classifier.probabilities(&encodings.first(128), &mut |_| ())?;
     profile.clear();
     let start = Instant::now();
-    classifier.probabilities(&encodings, &mut |n| progress.rows(n, encodings.len()))?;
+    classifier.probabilities(&encodings, &mut |n| progress.rows(n, encodings.encodings.len()))?;
     let seconds = start.elapsed().as_secs_f64();
     let spent = profile_json(&profile, 1, seconds * 1e3);
 

@@ -86,7 +86,7 @@ impl Model {
         for p in &self.parts {
             out.push_str(&p.line());
             all.tensors += p.tensors;
-            all.parameters += p.parameters;
+            all.parameters = all.parameters.saturating_add(p.parameters);
             all.bytes += p.bytes;
         }
         out.push_str(&all.line());
@@ -166,8 +166,10 @@ fn parts(checkpoint: &Checkpoint) -> Vec<Part> {
     let mut parts: Vec<Part> = ["embeddings", "layers", "pooler", "classifier", "other"]
         .map(|name| Part { name, tensors: 0, parameters: 0, bytes: 0 })
         .into();
-    let few: BTreeMap<&str, u64> =
-        checkpoint.schemes().map(|(name, _, (rows, columns))| (name, rows as u64 * columns as u64)).collect();
+    let few: BTreeMap<&str, u64> = checkpoint
+        .schemes()
+        .map(|(name, _, (rows, columns))| (name, (rows as u64).saturating_mul(columns as u64)))
+        .collect();
     let scales: BTreeSet<String> = checkpoint.quantized_parts().collect();
     for name in checkpoint.names() {
         let Some(info) = checkpoint.info(name) else { continue };
@@ -183,11 +185,11 @@ fn parts(checkpoint: &Checkpoint) -> Vec<Part> {
         parts[index].tensors += 1;
         parts[index].bytes += elements * info.dtype.size();
         // Two codes of four bits are one element; the scales of a matrix are no parameters of the model.
-        parts[index].parameters += match few.get(name) {
+        parts[index].parameters = parts[index].parameters.saturating_add(match few.get(name) {
             Some(parameters) => *parameters,
             None if scales.contains(name) => 0,
             None => elements,
-        };
+        });
     }
     parts.retain(|p| p.tensors > 0);
     parts

@@ -257,6 +257,9 @@ fn senseless_bounds_and_models_are_refused() {
         (&["--max-drop=-1", "--out", "x"], &["drop"]),
         (&["--max-size", "12 parsecs", "--out", "x"], &["size"]),
         (&["--four-bit", "int3", "--out", "x"], &["scheme"]),
+        (&["--four-bit", "int8", "--out", "x"], &["four bits"]),
+        (&["--epochs", "0", "--out", "x"], &["epochs"]),
+        (&["--lr", "nan", "--out", "x"], &["lr"]),
     ] {
         let run = compress(&dir, arguments);
         assert_eq!(run.code, 2, "{arguments:?}: {}", run.stderr);

@@ -157,7 +157,8 @@ impl<'a> Maker<'a> {
                 let found = vocabulary::count(&all.encodings);
                 counts.resize(counts.len().max(found.len()), 0);
                 found.iter().zip(&mut counts).for_each(|(n, sum)| *sum += n);
-                texts.extend(table.texts.iter().map(String::as_str));
+                let seconds = table.pairs.iter().flatten();
+                texts.extend(table.texts.iter().chain(seconds).map(String::as_str));
             }
             // The first of a vocabulary are the most frequent where it was trained: words that new texts will have.
             let frequent = self.told.keep_tokens.unwrap_or(original.network.config.vocab_size / FREQUENT);

@@ -189,7 +189,7 @@ impl Base {
     pub(super) fn rung(&self, classifier: &Classifier, probe: &mut Probe<'_>) -> Rung {
         Rung {
             name: "original".to_owned(),
-            how: "all weights in f32".to_owned(),
+            how: "as it is".to_owned(),
             size_bytes: Some(self.size),
             figures: Some(Figures { measure: self.measure.clone(), versus: None }),
             speed: probe(&classifier.folder),
@@ -253,13 +253,14 @@ pub(super) fn test(
     kept: &Rung,
     original: &Classifier,
     data: &Data,
+    seed: u64,
     watch: &mut dyn Watch,
 ) -> Result<Option<Tested>, Error> {
     let Some(rows) = &data.test else { return Ok(None) };
     watch.stage("measuring what is kept on the test rows");
     let outputs = original.probabilities(&rows.texts(original)?, &mut |_| ())?;
     let classifier = Classifier::load(&kept.folder)?;
-    let (measure, versus, own) = figures(&classifier, rows, (&outputs, &original.decision), 0)?;
+    let (measure, versus, own) = figures(&classifier, rows, (&outputs, &original.decision), seed)?;
     let labels = |classifier: &Classifier, outputs: &[f32]| -> Vec<Vec<usize>> {
         outputs
             .chunks_exact(classifier.labels.len().max(1))
@@ -268,7 +269,7 @@ pub(super) fn test(
     };
     Ok(Some(Tested {
         rows: rows.len(),
-        original: original.measure(&outputs, &rows.targets, 0)?,
+        original: original.measure(&outputs, &rows.targets, seed)?,
         flips: flips(&labels(original, &outputs), &labels(&classifier, &own)),
         kept: Figures { measure, versus: Some(versus) },
     }))

@@ -103,6 +103,14 @@ impl Compression {
     pub fn run(&self, out: &Path, watch: &mut dyn Watch, probe: &mut Probe<'_>) -> Result<Compressed, Error> {
         let start = Instant::now();
         self.bounds.check()?;
+        if self.four_bit == Scheme::Int8 {
+            return Err(Error::Usage("--four-bit is a scheme of four bits: int4, int4:GROUP or nf4"));
+        }
+        let sane =
+            (1..=1_000).contains(&self.epochs) && self.learning_rate > 0.0 && self.learning_rate <= 1.0;
+        if !sane {
+            return Err(Error::Usage("--epochs must be 1 to 1000, --lr above 0 and at most 1"));
+        }
         watch.stage("loading the model");
         let original = Classifier::load(&self.model)?;
         if original.network.params.has_quantized() {
@@ -123,7 +131,8 @@ impl Compression {
             let made = maker.make(&step, watch);
             watch.stage(&format!("measuring: {}", step.name));
             let rung = match made {
-                Ok(made) => measure::rung(&step, &made, &base, &data, probe)?,
+                Ok(made) => measure::rung(&step, &made, &base, &data, probe)
+                    .unwrap_or_else(|error| Rung::failed(&step, &error)),
                 Err(Error::Train(
                     filbert_train::Error::Stopped | filbert_train::Error::Interrupted { .. },
                 )) => {
@@ -136,7 +145,7 @@ impl Compression {
         }
         let kept = gate::judge(&self.bounds, &mut rungs);
         let test = match kept {
-            Some(kept) => measure::test(&rungs[kept], &original, &data, watch)?,
+            Some(kept) => measure::test(&rungs[kept], &original, &data, self.seed, watch)?,
             None => None,
         };
         Ok(Compressed {

@@ -23,7 +23,6 @@ const SENSITIVITY_ROWS: usize = 256;
 pub(super) struct Calibration {
     texts: Texts,
     few: Texts,
-    outputs: Vec<f32>,
     answers: Vec<Vec<usize>>,
 }
 
@@ -57,9 +56,8 @@ impl Calibration {
             &mut Silent,
         )?;
         let few = texts.first(SENSITIVITY_ROWS);
-        let outputs = classifier.probabilities(&few, &mut |_| ())?;
         let answers = answers(classifier, &texts)?;
-        Ok(Self { texts, few, outputs, answers })
+        Ok(Self { texts, few, answers })
     }
 
     /// The mean square of what each column of a linear layer's weight is multiplied by, on the texts.
@@ -80,17 +78,19 @@ impl Calibration {
         watch: &mut dyn Watch,
     ) -> Result<Vec<(String, f64)>, Error> {
         watch.stage("how sensitive each matrix is");
+        // Of a classifier that was trained for few bits: what rounding changes, not what the training did.
+        let before = classifier.probabilities(&self.few, &mut |_| ())?;
         let mut network = classifier.network.clone();
         let mut found = Vec::new();
         for (i, (name, scheme)) in plan.iter().enumerate() {
             let Some(id) = network.params.id(name) else { continue };
             let param = network.params.get_mut(id);
-            let (width, before) = (param.width(), param.value.clone());
-            fake_quantize(classifier.context.isa(), scheme.kernel(), &before, width, &mut param.value);
+            let (width, full) = (param.width(), param.value.clone());
+            fake_quantize(classifier.context.isa(), scheme.kernel(), &full, width, &mut param.value);
             let logits = filbert_train::logits(&network, &classifier.context, &self.few, &mut |_| ())?;
             let outputs = classifier.to_probabilities(logits)?;
-            network.params.get_mut(id).value = before;
-            found.push((name.clone(), divergence(classifier.task(), &self.outputs, &outputs)));
+            network.params.get_mut(id).value = full;
+            found.push((name.clone(), divergence(classifier.task(), &before, &outputs)));
             watch.rows(i + 1, plan.len());
         }
         found.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));

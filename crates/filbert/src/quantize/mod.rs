@@ -10,7 +10,7 @@ use filbert_model::config::CONFIG_FILE;
 use filbert_model::folder::SaveFolder;
 use filbert_model::quantized::{Importance, QUANTIZED_FILE, write};
 use filbert_model::safetensors::WEIGHTS_FILE;
-use filbert_model::{Network, Scheme};
+use filbert_model::{Network, ProblemType, Scheme};
 use serde::Serialize;
 use serde_json::json;
 
@@ -158,6 +158,17 @@ impl Classifier {
         watch: &mut dyn Watch,
     ) -> Result<Quantized, Error> {
         refuse_quantized(self)?;
+        if let Some(limit) = told.max_flips {
+            if !(0.0..=1.0).contains(&limit) || self.task == ProblemType::Regression {
+                return Err(Error::Usage(
+                    "--max-flips is a share of answers, 0 to 1; a regression has none that flip",
+                ));
+            }
+            if told.texts.is_none() || told.rows == 0 {
+                return Err(Error::Usage("--max-flips needs texts to count them on: --calibrate FILE"));
+            }
+        }
+        let original_bytes = size(&self.folder)?;
         // An output that cannot be written is refused before anything is computed.
         drop(SaveFolder::create(out, force)?);
         let mut plan = self.plan(told.embeddings, told.linears);
@@ -197,12 +208,10 @@ impl Classifier {
             let limit = (told.max_flips, &importance);
             let found = calibration.fall_back(stored, limit, (&plan, &order), out, watch)?;
             (plan, done.raised, done.flips) = (found.plan, found.raised, found.flips);
-        } else if told.max_flips.is_some() {
-            return Err(Error::Usage("--max-flips needs texts to count them on: --calibrate FILE"));
         }
         save(stored, &plan, &importance, (out, force))?;
         done.schemes = plan.into_iter().map(|(name, scheme)| (name, scheme.to_string())).collect();
-        (done.size_bytes, done.original_bytes) = (size(out)?, size(&self.folder)?);
+        (done.size_bytes, done.original_bytes) = (size(out)?, original_bytes);
         Ok(done)
     }
 }
