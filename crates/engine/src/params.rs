@@ -124,9 +124,10 @@ impl Params {
             return Err(Error::Shape { op: "parameter", what: "value", got, wanted });
         }
         let id = ParamId(self.list.len());
-        if self.by_name.insert(param.name.clone(), id).is_some() {
+        if self.by_name.contains_key(&param.name) {
             return Err(Error::DuplicateParameter(param.name));
         }
+        self.by_name.insert(param.name.clone(), id);
         self.quantized |= param.quantized.is_some();
         self.list.push(param);
         self.packed.push(PackedOnce::default());

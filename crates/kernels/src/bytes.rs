@@ -26,12 +26,13 @@ impl Bytes {
     ///
     /// The file must not be changed while it is mapped: its values would change under a running model, and where it is cut
     /// short the process ends. Folders are written whole and then renamed into place, so filbert itself never does that. The
-    /// bytes are only ever used as numbers of which every bit pattern is valid, never as indices or lengths.
+    /// bytes are only ever used as numbers of which every bit pattern is valid, never as lengths, and as indices
+    /// only after masking.
     ///
     /// # Errors
     /// I/O errors.
     pub fn map(file: &File) -> io::Result<Self> {
-        // SAFETY: the mapping is private and read-only; the file stays as it is, as documented above.
+        // SAFETY: the mapping is read-only, and sound as long as nobody changes the file, as documented above.
         let map = unsafe { Mmap::map(file)? };
         Ok(Self { range: 0..map.len(), from: From::Mapped(Arc::new(map)) })
     }

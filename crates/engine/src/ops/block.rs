@@ -9,7 +9,7 @@ use filbert_kernels::{
 use crate::params::Int8Weight;
 use crate::{Error, Linear, Norm, Tape, Var};
 
-impl Tape<'_> {
+impl<'a> Tape<'a> {
     /// Three layers with the same input: queries, keys and values.
     ///
     /// # Errors
@@ -60,6 +60,8 @@ impl Tape<'_> {
             let _timer = self.time("quantize");
             x.quantized(context.isa())
         };
+        // The operations one by one would have counted this site.
+        let _ = self.next_dropout(p);
         let _timer = self.time("linear + norm, int8");
         let bias = layer.bias.map(|bias| params.value(bias));
         let outer = LinearNorm { weight: &weight, bias, residual: &residual.value, norm: norm_shape };
@@ -94,6 +96,7 @@ impl Tape<'_> {
             let _timer = self.time("quantize");
             x.quantized(context.isa())
         };
+        let _ = self.next_dropout(p);
         let _timer = self.time("feed-forward, int8");
         let bias = |layer: Linear| layer.bias.map(|bias| params.value(bias));
         let inner = FeedForward { weight: &first, bias: bias(inner), activation };
@@ -122,10 +125,11 @@ impl Tape<'_> {
         residual: &Var,
         norm: Norm,
         p: f32,
-    ) -> Option<(Int8Weight, NormShape<'_>)> {
+    ) -> Option<(Int8Weight, NormShape<'a>)> {
         let inputs = self.params.get(layer.weight).width();
         let (rows, outputs) = (residual.value.rows(), residual.value.cols());
-        let (gamma, beta) = (self.params.value(norm.gamma), self.params.value(norm.beta));
+        let params = self.params;
+        let (gamma, beta) = (params.value(norm.gamma), params.value(norm.beta));
         let fits = x.value.rows() == rows && gamma.len() == outputs && beta.len() == outputs;
         let plain = !self.drops(p) && !self.records(&[x, residual], &[norm.gamma, norm.beta]);
         if rows < FUSED_ROWS
